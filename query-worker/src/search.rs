@@ -123,7 +123,7 @@ pub async fn passages(
         let mut found = Keywords::default();
         if query.mode != Mode::Vector {
             let _timer = app.metrics.stage_seconds.with_label_values(&["keyword"]).start_timer();
-            found = keyword::find(&mut transaction, projects, &query.query, query_words, documents).await?;
+            found = keyword::find(&mut transaction, projects, query, query_words, documents).await?;
         }
         // If the vector leg did not wait for this transaction, it ends here.
         drop(hand_over.send((transaction, found.places())));
@@ -240,7 +240,7 @@ impl<'a> Collecting<'a> {
             }
             keywords = match self.mode {
                 Mode::Vector => Keywords::default(),
-                _ => keyword::find(tx, self.projects, &self.query.query, self.words, &rest).await?,
+                _ => keyword::find(tx, self.projects, self.query, self.words, &rest).await?,
             };
             nearest = match self.vector {
                 Some((own, vector)) => {

@@ -14,7 +14,7 @@ use crate::scope::for_projects;
 const AT_ONCE: u64 = 4_096;
 /// Up to this number of passages, a word's blocks are read together with the list of them. Of more passages, only the
 /// smallest blocks are.
-const FEW_PASSAGES: u64 = 20_000;
+const FEW_PASSAGES: u64 = 60_000;
 const SMALL: i32 = 32;
 /// Up to this number of projects, a statement names them, so that the partitions of others are left out.
 const FEW_PROJECTS: usize = 16;

@@ -2,14 +2,18 @@
 
 use analysis::{bm25, codes, terms::QueryTerm};
 use documents::index::{Found, Query, Top};
+use schemas::search::Search;
 use sqlx::PgConnection;
 
 use super::{Hit, Place, filter::Documents, fuse::up_to_one};
 use crate::scope::Projects;
 
-/// Maximum number of passages that the leg returns, and of documents with a number: enough even if some documents have
-/// several passages among them.
-const CANDIDATES: usize = 200;
+/// Minimum of the number of passages that the leg may return.
+const FEWEST: usize = 100;
+/// How many passages the leg may return for each result that is wanted, because documents have several among them.
+const FOR_EACH: usize = 4;
+/// Maximum number of documents with a number.
+const NUMBERED: usize = 200;
 
 /// A word's weight in a passage is below this; in an average passage that has it once it is 1.
 const MOST: f32 = bm25::K1 as f32 + 1.0;
@@ -63,21 +67,22 @@ fn shares(found: Vec<Found>, best_possible: f32) -> impl Iterator<Item = Found> 
 pub async fn find<'a>(
     tx: &mut PgConnection,
     projects: &'a Projects,
-    query: &str,
+    search: &Search,
     words: &'a [QueryTerm],
     documents: &Documents,
 ) -> sqlx::Result<Keywords<'a>> {
-    let numbers = numbers(tx, projects, query, documents).await?;
+    let numbers = numbers(tx, projects, &search.query, documents).await?;
     if words.is_empty() {
         return Ok(Keywords { numbers, ..Keywords::default() });
     }
     let allowed = documents.passages(tx, projects).await?;
     let (chunks, average) = (projects.chunks.unsigned_abs(), projects.average_length().max(1.0));
-    let query = Query { projects: &projects.keys, words, chunks, average, limit: CANDIDATES };
+    let limit = FEWEST.max(FOR_EACH * usize::from(search.top_k));
+    let query = Query { projects: &projects.keys, words, chunks, average, limit };
     let mut top = query.best(tx, documents.allowed(&allowed)).await?;
     let passages: Vec<_> = shares(std::mem::take(&mut top.passages), top.best_possible).collect();
     let rarity = top.counts.iter().map(|count| bm25::idf(chunks, *count) as f32).collect();
-    let others = (passages.len() == CANDIDATES).then_some(top);
+    let others = (passages.len() == limit).then_some(top);
     Ok(Keywords { passages, numbers, rarity, others })
 }
 
@@ -107,15 +112,15 @@ async fn numbers(
     .bind(&codes)
     .bind(&projects.keys)
     .bind(documents.only())
-    .bind(i64::try_from(CANDIDATES + 1).unwrap_or(i64::MAX))
+    .bind(i64::try_from(NUMBERED + 1).unwrap_or(i64::MAX))
     .bind(documents.all_but())
     .fetch_all(tx)
     .await?;
     // Among other words, a number that too many documents have says nothing about those that happen to be the first.
-    if found.len() > CANDIDATES && codes::whole_query(query).is_none() {
+    if found.len() > NUMBERED && codes::whole_query(query).is_none() {
         let least = found.last().map_or(0.0, |hit| hit.score);
         found.retain(|hit| hit.score > least);
     }
-    found.truncate(CANDIDATES);
+    found.truncate(NUMBERED);
     Ok(found)
 }
