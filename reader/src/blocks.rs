@@ -6,12 +6,14 @@ use super::{Block, BlockKind, Error, Extracted, ExtractedMetadata, Limits};
 pub struct Blocks {
     list: Vec<Block>,
     bytes: usize,
-    limit: usize,
+    most_bytes: usize,
+    most_blocks: usize,
 }
 
 impl Blocks {
     pub fn new(limits: &Limits) -> Self {
-        Self { list: Vec::new(), bytes: 0, limit: limits.text_bytes }
+        let Limits { text_bytes, blocks, .. } = *limits;
+        Self { list: Vec::new(), bytes: 0, most_bytes: text_bytes, most_blocks: blocks }
     }
 
     /// Adds a block, unless its text is empty after cleaning.
@@ -21,7 +23,8 @@ impl Blocks {
             return Ok(());
         }
         self.bytes += text.len();
-        Error::if_over("bytes of text", self.bytes, self.limit)?;
+        Error::if_over("bytes of text", self.bytes, self.most_bytes)?;
+        Error::if_over("blocks", self.list.len() + 1, self.most_blocks)?;
         self.list.push(Block { kind, text, page });
         Ok(())
     }
@@ -102,5 +105,15 @@ mod tests {
         blocks.push(BlockKind::Paragraph, "12345", None).unwrap();
         blocks.push(BlockKind::Paragraph, "  ", None).unwrap();
         assert!(matches!(blocks.push(BlockKind::Paragraph, "123456", None), Err(Error::TooLarge { .. })));
+    }
+
+    #[test]
+    fn the_number_of_blocks_is_bounded() {
+        let mut blocks = Blocks::new(&Limits { blocks: 2, ..Limits::default() });
+        for text in ["a", " ", "b"] {
+            blocks.push(BlockKind::Paragraph, text, None).unwrap();
+        }
+        let refused = blocks.push(BlockKind::Paragraph, "c", None);
+        assert_eq!(refused, Err(Error::TooLarge { what: "blocks".to_owned(), limit: 2 }));
     }
 }

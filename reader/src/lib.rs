@@ -102,6 +102,8 @@ pub struct Confinement {
 pub struct Limits {
     /// Bytes of extracted text.
     pub text_bytes: usize,
+    /// Number of blocks of extracted text: a short one takes far more memory than its text.
+    pub blocks: usize,
     pub pages: u32,
     /// Bytes of all unpacked parts of a compressed file together.
     pub unpacked_bytes: u64,
@@ -133,6 +135,7 @@ impl Default for Limits {
         const MIB: u64 = 1024 * 1024;
         Self {
             text_bytes: 32 * 1024 * 1024,
+            blocks: 1_000_000,
             pages: 10_000,
             unpacked_bytes: 512 * MIB,
             entries: 10_000,
@@ -159,7 +162,8 @@ impl Extracted {
     /// Structures a text that came in a message without a file, as a text file.
     pub fn from_text(text: &str) -> Self {
         // The size of the message is already limited, and a text has no other limit.
-        let unbounded = Limits { text_bytes: usize::MAX, pages: u32::MAX, ..Limits::default() };
+        let unbounded =
+            Limits { text_bytes: usize::MAX, blocks: usize::MAX, pages: u32::MAX, ..Limits::default() };
         let mut extracted = text::structure(text, &unbounded).unwrap_or_default();
         extracted.metadata.media_type = "text/plain".to_owned();
         extracted.metadata.file_type = "txt".to_owned();

@@ -13,7 +13,7 @@ use super::{Attachment, Block, Error, Extracted, ExtractedMetadata, Limits, Reco
 
 /// The version of [`Request`] and of the answer. During an update, a worker and a reader program of different releases
 /// may meet: they refuse each other, and the file is read once both have the same release.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// With this argument, the program only prints its locks: [`super::Confinement`] as JSON.
 pub const CHECK: &str = "--check";
@@ -125,6 +125,7 @@ pub async fn read(
     loop {
         match next(&mut from, limits).await?.1 {
             Some(Line::Metadata(metadata)) => extracted.metadata = metadata,
+            Some(Line::Block(_)) if extracted.blocks.len() >= limits.blocks => return Ok(None),
             Some(Line::Block(block)) => extracted.blocks.push(block),
             Some(Line::Attachment { filename, media_type, length }) => {
                 attached = length.saturating_add(attached);

@@ -2,7 +2,7 @@
 
 use documents::ATTACHMENT;
 use platform::nats::{consume::Failure, publish};
-use reader::{Attachment, Extracted};
+use reader::Attachment;
 use schemas::{
     DocumentId, Fields, headers,
     ingest::{DeleteDocument, IngestDocument, Parent, Source},
@@ -19,20 +19,20 @@ const DEEPEST: u8 = 2;
 const MAX_MEDIA_TYPE_CHARS: usize = 255;
 
 /// Publishes the attachments of a document, and deletes those that only its earlier versions had.
-pub async fn publish_all(attempt: &Attempt<'_>, extracted: &Extracted) -> Result<(), Failure> {
+pub async fn publish_all(attempt: &Attempt<'_>, attachments: Vec<Attachment>) -> Result<(), Failure> {
     let depth = attempt.job.body.parent.as_ref().map_or(0, |parent| parent.depth);
     if depth >= DEEPEST {
-        if !extracted.attachments.is_empty() {
+        if !attachments.is_empty() {
             tracing::info!(
                 depth,
-                attachments = extracted.attachments.len(),
+                attachments = attachments.len(),
                 "attachments are left out: more levels of mails within mails could make a million documents of one file"
             );
         }
         return Ok(());
     }
-    let mut published = Vec::with_capacity(extracted.attachments.len());
-    for (index, attachment) in (0..).zip(&extracted.attachments) {
+    let mut published = Vec::with_capacity(attachments.len());
+    for (index, attachment) in (0..).zip(attachments) {
         published.push(publish_one(attempt, index, attachment).await?);
     }
     delete_others(attempt, &published).await
@@ -42,12 +42,12 @@ pub async fn publish_all(attempt: &Attempt<'_>, extracted: &Extracted) -> Result
 async fn publish_one(
     attempt: &Attempt<'_>,
     index: u32,
-    attachment: &Attachment,
+    attachment: Attachment,
 ) -> Result<DocumentId, Failure> {
     let Attempt { jobs, delivery, job, .. } = attempt;
     let document = job.document.of_part(&format!("{index}/{}", attachment.filename));
     let name = format!("{ATTACHMENT}{}-{}", document.token(), job.accepted_at.timestamp_micros());
-    let object = files::store(&jobs.app, &name, attachment.bytes.clone().into()).await?;
+    let object = files::store(&jobs.app, &name, attachment.bytes.into()).await?;
     let parent = &job.body.metadata;
     let body = IngestDocument {
         source: Source::Object(object),
@@ -61,7 +61,7 @@ async fn publish_one(
             date_modified: parent.date_modified,
             ..schemas::Metadata::default()
         },
-        filename: attachment.filename.clone(),
+        filename: attachment.filename,
         media_type: clip(&attachment.media_type, MAX_MEDIA_TYPE_CHARS).to_owned(),
         parent: Some(Parent {
             project_id: job.project.clone(),

@@ -38,7 +38,7 @@ pub async fn index(attempt: &Attempt<'_>) -> Result<Outcome, Failure> {
     if !is_record && import::position(attempt).is_none() {
         progress.at(Stage::Reading, 5).await;
     }
-    let (extracted, object) = match &job.body.source {
+    let (mut extracted, object) = match &job.body.source {
         Source::Text(text) => (Extracted::from_text(text), job.object()),
         Source::File(_) | Source::Object(_) => {
             let fetching = files::fetch(app, job);
@@ -62,8 +62,9 @@ pub async fn index(attempt: &Attempt<'_>) -> Result<Outcome, Failure> {
             }
         }
     };
-    let content = content(attempt, &extracted, object).await?;
-    attachments::publish_all(attempt, &extracted).await?;
+    let attached = std::mem::take(&mut extracted.attachments);
+    let content = content(attempt, extracted, object).await?;
+    attachments::publish_all(attempt, attached).await?;
     if !is_record {
         progress.at(Stage::Storing, 95).await;
     }
@@ -127,16 +128,16 @@ pub fn unreadable(error: reader::Error) -> Failure {
 /// Cuts the text into passages, embeds them, and returns what the commit writes.
 pub async fn content(
     attempt: &Attempt<'_>,
-    extracted: &Extracted,
+    mut extracted: Extracted,
     object: ObjectRef,
 ) -> Result<WithWords, Failure> {
     let Attempt { jobs, job, .. } = attempt;
     let app = &jobs.app;
     let (model, options) = (app.model.clone(), app.chunking.clone());
-    // Without the attachments, which may be large.
-    let copy = Extracted { blocks: extracted.blocks.clone(), ..Extracted::default() };
+    let (found, text_length) = (std::mem::take(&mut extracted.metadata), extracted.text_length());
+    // The text is given away, not shared: a long one must not stay in memory while its passages are embedded.
     let cutting =
-        tokio::task::spawn_blocking(move || chunk(&copy, &|text| model.count_tokens(text), &options));
+        tokio::task::spawn_blocking(move || chunk(&extracted, &|text| model.count_tokens(text), &options));
     let cut = jobs.stopping.run_until_cancelled(cutting).await.ok_or_else(stops)?;
     let cut = cut.map_err(|error| {
         tracing::error!(%error, "cutting a document into passages");
@@ -147,15 +148,14 @@ pub async fn content(
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
     embed(attempt, &mut passages).await?;
-    let found = &extracted.metadata;
     let content = Content {
-        fields: fields(&job.body, found),
+        fields: fields(&job.body, &found),
         date: found.date.and_then(plausible),
-        media_type: found.media_type.clone(),
-        file_type: found.file_type.clone(),
+        media_type: found.media_type,
+        file_type: found.file_type,
         object,
         pages: found.pages,
-        text_length: extracted.text_length(),
+        text_length,
         model: app.model_number,
         passages,
     };

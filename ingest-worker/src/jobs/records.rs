@@ -118,5 +118,5 @@ async fn index_group(group: &[(usize, Attempt<'_>)]) -> Result<Vec<Result<Ending
 
 async fn content(attempt: &Attempt<'_>) -> Result<WithWords, Failure> {
     let Source::Text(text) = &attempt.job.body.source else { return Err(Failure::internal()) };
-    document::content(attempt, &Extracted::from_text(text), attempt.job.object()).await
+    document::content(attempt, Extracted::from_text(text), attempt.job.object()).await
 }

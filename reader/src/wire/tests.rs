@@ -47,11 +47,11 @@ async fn lengths_that_no_number_holds_are_refused() {
 }
 
 #[tokio::test]
-async fn more_attachments_than_allowed_are_refused() {
+async fn more_blocks_or_attachments_than_allowed_are_refused() {
     let mut bytes = Vec::new();
     write(&mut bytes, Ok(sample())).unwrap();
-    for (attachments, refused) in [(0, true), (1, false)] {
-        let limits = Limits { attachments, ..Limits::default() };
+    for (blocks, attachments, refused) in [(0, 1, true), (1, 0, true), (1, 1, false)] {
+        let limits = Limits { blocks, attachments, ..Limits::default() };
         assert_eq!(read(bytes.as_slice(), &limits).await.unwrap().is_none(), refused);
     }
 }

@@ -101,6 +101,12 @@ async fn too_much_text_is_refused() {
 }
 
 #[tokio::test]
+async fn very_many_short_paragraphs_are_refused() {
+    let error = read("a.txt", "a\n\n".repeat(1_000_001).as_bytes()).await.unwrap_err();
+    assert_eq!(error, Error::TooLarge { what: "blocks".to_owned(), limit: 1_000_000 });
+}
+
+#[tokio::test]
 async fn memory_is_bounded() {
     let limits = Limits { memory_bytes: 128 * 1024 * 1024, ..Limits::default() };
     let text = "El muro se hormigona. ".repeat(10_000_000);
@@ -109,8 +115,13 @@ async fn memory_is_bounded() {
 
 #[tokio::test]
 async fn processor_time_is_bounded() {
-    let limits =
-        Limits { cpu_seconds: 1, text_bytes: usize::MAX, unpacked_bytes: u64::MAX, ..Limits::default() };
+    let limits = Limits {
+        cpu_seconds: 1,
+        text_bytes: usize::MAX,
+        blocks: usize::MAX,
+        unpacked_bytes: u64::MAX,
+        ..Limits::default()
+    };
     let text = "El muro; y otro\n\n".repeat(8_000_000);
     let start = Instant::now();
     assert_eq!(read_within("a.txt", text.as_bytes(), &limits).await, Err(Error::TimedOut(1)));

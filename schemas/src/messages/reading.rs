@@ -9,6 +9,7 @@ pub fn too_large(what: &str, limit: u64) -> Message {
         "bytes" => (mb, "MB", "MB"),
         "unpacked bytes" => (mb, "MB sin comprimir", "MB when unpacked"),
         "bytes of text" => (mb, "MB de texto", "MB of text"),
+        "blocks" => (limit, "párrafos o filas", "paragraphs or rows"),
         "cells" => (limit, "celdas", "cells"),
         "columns" => (limit, "columnas", "columns"),
         "entries" => (limit, "archivos dentro del archivo", "files inside the file"),
