@@ -9,7 +9,7 @@ mod symbol;
 mod table;
 mod walk;
 
-use super::{Error, Extracted, Limits, blocks::Blocks, opc::Package};
+use super::{Error, Extracted, Limits, blocks::Blocks, opc::Package, pptx};
 use numbering::Numbering;
 use styles::Styles;
 use walk::Notes;
@@ -35,6 +35,11 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     for link in links.iter().filter(|link| matches!(link.kind.as_str(), "header" | "footer")) {
         let part = package.part(&link.target)?.unwrap_or_default();
         margins.extend(walk::read(&part, &styles, &mut numbering.clone(), &notes, limits)?.blocks);
+    }
+    // The text of a diagram (SmartArt) is in a separate part, like a note. Headers have relationships of their own.
+    for link in links.iter().filter(|link| link.kind == "diagramData") {
+        let part = package.part(&link.target)?.unwrap_or_default();
+        notes.insert(walk::diagram_key(&link.id), pptx::texts(&part, limits)?.join("\n"));
     }
     let text = package.part(&main)?.unwrap_or_default();
     let document = walk::read(&text, &styles, &mut numbering, &notes, limits)?;

@@ -54,6 +54,13 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     Ok(blocks.finish(metadata))
 }
 
+/// Returns the text of each shape of a part that is written like a slide: a diagram.
+pub fn texts(part: &str, limits: &Limits) -> Result<Vec<String>, Error> {
+    let shapes = slide::read(part, limits, &mut 0)?;
+    let text = |shape: Shape| shape.contents.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n");
+    Ok(shapes.into_iter().map(text).collect())
+}
+
 /// Returns the parts of the slides, in the order in which they are shown.
 fn slides(package: &mut Package<'_>, main: &str, limits: &Limits) -> Result<Vec<String>, Error> {
     let links = package.relationships(main)?;

@@ -21,7 +21,8 @@ pub struct Paragraph {
     pub pages: Vec<(usize, u32)>,
     /// The content of text boxes that are anchored in this paragraph.
     pub boxes: Vec<Block>,
-    /// The keys of footnotes, endnotes and comments that the paragraph refers to, each with the page of the reference.
+    /// The keys of footnotes, endnotes, comments and diagrams that the paragraph refers to, each with the page of the
+    /// reference.
     pub notes: Vec<(String, u32)>,
     /// The properties of the current run.
     pub run: Run,

@@ -19,7 +19,7 @@ use crate::{
     xml::{self, Node, Xml, attribute},
 };
 
-/// Footnotes, endnotes and comments by their key (see `note_key`).
+/// Footnotes, endnotes, comments and diagrams by their key (see `note_key` and `diagram_key`).
 pub type Notes = HashMap<String, String>;
 
 pub struct Document {
@@ -150,6 +150,10 @@ impl Walker<'_> {
             {
                 paragraph.notes.push((note_key(kind, element), self.pages.now.page));
             }
+            "relIds" if let Some(paragraph) = self.paragraphs.last_mut() => {
+                let key = diagram_key(&attribute(element, "dm").unwrap_or_default());
+                paragraph.notes.push((key, self.pages.now.page));
+            }
             "tbl" => self.tables.push(Table::default()),
             "tblPr" if let Some(table) = self.tables.last_mut() => table.properties(reader)?,
             "tr" if let Some(table) = self.tables.last_mut() => table.row = Some(Row::new(self.pages.now)),
@@ -208,6 +212,11 @@ impl Walker<'_> {
         }
         Ok(())
     }
+}
+
+/// The key of a diagram, from the id of the relationship to its part.
+pub fn diagram_key(id: &str) -> String {
+    format!("diagram {id}")
 }
 
 /// The key of a note, such as `footnote 3`, from the note itself or from a reference to it.

@@ -98,6 +98,21 @@ fn notes_follow_their_paragraph() {
 }
 
 #[test]
+fn a_diagram_follows_its_paragraph() {
+    let point = |text: &str| {
+        format!("<dgm:pt><dgm:t><a:bodyPr/><a:p><a:r><a:t>{text}</a:t></a:r></a:p></dgm:t></dgm:pt>")
+    };
+    let points = [point("Excavar"), point("Armar")].concat();
+    let data = format!("<dgm:dataModel><dgm:ptLst>{points}</dgm:ptLst></dgm:dataModel>");
+    let refers = "<w:r><w:drawing><a:graphicData><dgm:relIds r:dm=\"rId4\" r:lo=\"rId9\"/></a:graphicData></w:drawing></w:r>";
+    let body = format!("<w:p><w:r><w:t>Secuencia</w:t></w:r>{refers}</w:p>{}", p("fin"));
+    let packed = build_with(&body, &[("diagramData", data.as_str())]);
+    let blocks = read(&packed, &Limits::default()).unwrap().blocks;
+    let texts: Vec<&str> = blocks.iter().map(|block| block.text.as_str()).collect();
+    assert_eq!(texts, ["Secuencia", "Excavar\nArmar", "fin"]);
+}
+
+#[test]
 fn comments_follow_their_paragraph_with_their_author() {
     let comments = format!(
         "<w:comments><w:comment w:id=\"0\" w:author=\"Ana Gil\">{}{}</w:comment>\
