@@ -56,7 +56,7 @@ fn rows(text: &str, delimiter: u8, quoting: bool, limits: &Limits) -> Result<Opt
         line = next;
         sheet.row(row)?;
     }
-    sheet.finish()?;
+    sheet.finish(&[])?;
     Ok(Some(out))
 }
 

@@ -54,7 +54,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     Ok(blocks.finish(metadata))
 }
 
-/// Returns the text of each shape of a part that is written like a slide: a diagram.
+/// Returns the text of each shape of a part that is written like a slide: a diagram, or the drawing of a sheet.
 pub fn texts(part: &str, limits: &Limits) -> Result<Vec<String>, Error> {
     let shapes = slide::read(part, limits, &mut 0)?;
     let text = |shape: Shape| shape.contents.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n");

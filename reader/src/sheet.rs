@@ -17,7 +17,7 @@ const DEEPEST_HEADER: usize = 3;
 pub struct Sheet<'b> {
     out: &'b mut Blocks,
     most_columns: usize,
-    /// The name of the sheet, which is written before its first row.
+    /// The name of the sheet, which is written before its first text.
     name: Option<String>,
     /// Rows that wait until the header is found.
     waiting: Vec<Row>,
@@ -61,18 +61,28 @@ impl<'b> Sheet<'b> {
             return Ok(());
         }
         row.after_gap |= std::mem::take(&mut self.is_after_gap);
-        if let Some(name) = self.name.take() {
-            self.out.push(BlockKind::Heading(1), &name, None)?;
-        }
+        self.begin()?;
         self.place(row)
     }
 
-    pub fn finish(mut self) -> Result<(), Error> {
+    /// Ends the sheet. `notes` follow its rows.
+    pub fn finish(mut self, notes: &[String]) -> Result<(), Error> {
         // The first decision may leave the rows below an empty row waiting.
         while self.header.is_none() {
             self.decide()?;
         }
+        for note in notes {
+            self.begin()?;
+            self.out.push(BlockKind::Paragraph, note, None)?;
+        }
         Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        match self.name.take() {
+            Some(name) => self.out.push(BlockKind::Heading(1), &name, None),
+            None => Ok(()),
+        }
     }
 
     /// Writes a row, or lets it wait until its header is found.

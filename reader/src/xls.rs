@@ -31,7 +31,7 @@ fn sheets(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         for (row, column, value) in range.used_cells() {
             rows.cell((top + row as u32, left + column as u32), value, &plain)?;
         }
-        rows.finish()?;
+        rows.finish(&[])?;
     }
     Ok(blocks.finish_without_title(ExtractedMetadata::default()))
 }

@@ -15,7 +15,7 @@ fn lines(rows: &[&[&str]]) -> Vec<String> {
     for row in rows {
         sheet.row(Row { cells: cells(row), ..Row::default() }).unwrap();
     }
-    sheet.finish().unwrap();
+    sheet.finish(&[]).unwrap();
     texts(out)
 }
 
@@ -124,7 +124,7 @@ fn amounts_with_their_unit_are_figures() {
     for row in [["Presupuesto", "UF 12"], ["Garantía", "UF 3"], ["Plazo", "300 días"]] {
         sheet.row(Row { cells: cells(&row), amounts: vec![1], ..Row::default() }).unwrap();
     }
-    sheet.finish().unwrap();
+    sheet.finish(&[]).unwrap();
     assert_eq!(texts(out), ["Presupuesto: UF 12", "Garantía: UF 3", "Plazo: 300 días"]);
 }
 
@@ -137,7 +137,7 @@ fn a_merged_header_names_all_its_columns() {
     sheet.row(Row { cells: cells(&["Partida", "Cantidad", ""]), merged, ..Row::default() }).unwrap();
     sheet.row(Row { cells: cells(&["Partida", "contrato", "ejecutada"]), ..Row::default() }).unwrap();
     sheet.row(Row { cells: cells(&["Losa", "10", "4"]), ..Row::default() }).unwrap();
-    sheet.finish().unwrap();
+    sheet.finish(&[]).unwrap();
     let line = texts(out).remove(0);
     assert_eq!(line, "Partida: Losa; Cantidad contrato: 10; Cantidad ejecutada: 4");
 }

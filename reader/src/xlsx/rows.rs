@@ -74,9 +74,10 @@ impl<'b> Rows<'b> {
         Ok(())
     }
 
-    pub fn finish(mut self) -> Result<(), Error> {
+    /// Ends the sheet. `notes` follow its rows.
+    pub fn finish(mut self, notes: &[String]) -> Result<(), Error> {
         self.end_row()?;
-        self.sheet.finish()
+        self.sheet.finish(notes)
     }
 
     fn end_row(&mut self) -> Result<(), Error> {

@@ -6,6 +6,11 @@ use super::{
 /// Builds a workbook with one sheet; style 1 is a date, style 2 a date with time, style 3 a percentage, style 4 an amount
 /// and style 5 a number with leading zeros.
 fn build(sheet: &str) -> Vec<u8> {
+    build_with(sheet, &[])
+}
+
+/// Builds the same workbook with further parts.
+fn build_with(sheet: &str, more: &[(&str, &str)]) -> Vec<u8> {
     const KIND: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let package = format!(
         "<Relationships><Relationship Id=\"r\" Type=\"{KIND}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
@@ -22,7 +27,7 @@ fn build(sheet: &str) -> Vec<u8> {
     let strings = "<sst><si><t>Código</t></si><si><r><t>Ubi</t></r><r><t>cación</t></r></si></sst>";
     let worksheet = format!("<worksheet>{sheet}</worksheet>");
     let hidden = "<worksheet><sheetData><row r=\"1\"><c r=\"A1\"><v>1</v></c></row></sheetData></worksheet>";
-    pack(&[
+    let mut parts = vec![
         ("_rels/.rels", package.as_bytes()),
         ("xl/workbook.xml", workbook.as_bytes()),
         ("xl/_rels/workbook.xml.rels", links.as_bytes()),
@@ -30,7 +35,9 @@ fn build(sheet: &str) -> Vec<u8> {
         ("xl/sharedStrings.xml", strings.as_bytes()),
         ("xl/worksheets/sheet1.xml", worksheet.as_bytes()),
         ("xl/worksheets/sheet2.xml", hidden.as_bytes()),
-    ])
+    ];
+    parts.extend(more.iter().map(|(name, part)| (*name, part.as_bytes())));
+    pack(&parts)
 }
 
 fn texts(sheet: &str) -> Vec<String> {
@@ -138,6 +145,38 @@ fn a_merged_cell_counts_in_all_its_rows() {
         words("C4", "nueve"),
     );
     assert_eq!(texts(&sheet), ["Puertas", "Piso: siete; Horas plan: ocho", "Piso: siete; Horas real: nueve"]);
+}
+
+#[test]
+fn comments_and_text_boxes_follow_the_rows() {
+    let link =
+        |kind: &str| format!("<Relationship Id=\"{kind}\" Type=\"x/{kind}\" Target=\"../{kind}.xml\"/>");
+    let links = ["comments", "threadedComment", "drawing"].map(link).concat();
+    let links = format!("<Relationships>{links}</Relationships>");
+    let comments = "<comments><authors><author>Ana</author></authors><commentList>\
+        <comment ref=\"A1\"><text><r><t>Ana:\n</t></r><r><t>falta la cota</t></r></text></comment>\
+        <comment ref=\"B7\"><text><t>Su versión de Excel no muestra hilos.</t></text></comment>\
+        <comment ref=\"C9\"><text/></comment></commentList></comments>";
+    let threads = "<ThreadedComments><threadedComment ref=\"B7\" id=\"1\"><text>¿900 o 1000?</text></threadedComment>\
+        <threadedComment ref=\"B7\" parentId=\"1\"><text>1000</text></threadedComment></ThreadedComments>";
+    let drawing = "<xdr:wsDr><xdr:twoCellAnchor><xdr:from><xdr:col>1</xdr:col></xdr:from><xdr:sp><xdr:txBody>\
+        <a:p><a:r><a:t>Ver plano A-12</a:t></a:r></a:p></xdr:txBody></xdr:sp></xdr:twoCellAnchor></xdr:wsDr>";
+    let more = [
+        ("xl/worksheets/_rels/sheet1.xml.rels", links.as_str()),
+        ("xl/comments.xml", comments),
+        ("xl/threadedComment.xml", threads),
+        ("xl/drawing.xml", drawing),
+    ];
+    let row = format!("<row r=\"1\">{}</row>", words("A1", "Muro M-1"));
+    let added = ["B7: ¿900 o 1000?", "B7: 1000", "A1: Ana: falta la cota", "Ver plano A-12"];
+    for (row, above) in [(row.as_str(), vec!["Puertas", "Muro M-1"]), ("", vec!["Puertas"])] {
+        let workbook = build_with(&format!("<sheetData>{row}</sheetData>"), &more);
+        let extracted = read(&workbook, &Limits::default()).unwrap();
+        let found: Vec<&str> = extracted.blocks.iter().map(|block| block.text.as_str()).collect();
+        assert_eq!(found, [above.as_slice(), &added].concat());
+        let few = Limits { cells: 3, ..Limits::default() };
+        assert!(matches!(read(&workbook, &few), Err(Error::TooLarge { limit: 3, .. })));
+    }
 }
 
 #[test]
