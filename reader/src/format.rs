@@ -66,7 +66,7 @@ impl Format {
         if !encoding::is_text(bytes) {
             return Err(unreadable("binary data", claimed));
         }
-        Ok(of_text(bytes, claimed))
+        of_text(bytes, claimed)
     }
 
     /// Whether the first 1,024 bytes contain `%PDF-`, the mark of a PDF.
@@ -146,24 +146,38 @@ fn of_compound_file(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Err
 }
 
 /// The format of a text file: the one that its content shows, or else the claimed one.
-fn of_text(bytes: &[u8], claimed: Option<Format>) -> Format {
+fn of_text(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Error> {
     const SAMPLE_BYTES: usize = 16 * 1024;
     let sample = encoding::decode(&bytes[..bytes.len().min(SAMPLE_BYTES)]);
     let start = sample.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
-    if is_html(start) {
-        return Format::Html;
+    if let Some(name) = model(start) {
+        return Err(Error::Unsupported(name.to_owned()));
     }
-    match claimed {
+    if is_html(start, claimed) {
+        return Ok(Format::Html);
+    }
+    Ok(match claimed {
         // The sender's claim decides between text formats, but a claim of JSON only if the text begins like JSON.
         Some(format @ (Format::Csv | Format::Markdown | Format::Html | Format::Eml)) => format,
         Some(format @ (Format::Json | Format::Ndjson)) if start.starts_with(['{', '[']) => format,
         _ if is_mail(start) => Format::Eml,
         _ if start.starts_with(['{', '[']) && is_json(bytes) => Format::Json,
         _ => Format::Text,
-    }
+    })
 }
 
-fn is_html(start: &str) -> bool {
+/// Returns the name of a format of models or drawings that consists of lines of text, almost all of them coordinates.
+fn model(start: &str) -> Option<&'static str> {
+    if start.starts_with("ISO-10303-21;") {
+        return Some("STEP model");
+    }
+    // DXF has pairs of lines, a code and its value. Only comments, whose code is 999, come before the first section.
+    let lines: Vec<&str> = start.lines().map(str::trim).collect();
+    let first = lines.chunks(2).find(|pair| pair[0] != "999")?;
+    (first == ["0", "SECTION"]).then_some("AutoCAD drawing")
+}
+
+fn is_html(start: &str, claimed: Option<Format>) -> bool {
     let mut start = start;
     // An XML declaration and comments may come before the HTML document.
     for (opens, closes) in [("<?xml", "?>"), ("<!--", "-->")] {
@@ -172,7 +186,10 @@ fn is_html(start: &str) -> bool {
         }
     }
     let head: String = start.chars().take(14).collect::<String>().to_lowercase();
-    head.starts_with("<!doctype html") || head.starts_with("<html")
+    // Many programs export a table of HTML as a workbook.
+    let is_export =
+        claimed == Some(Xls) && ["<table", "<meta", "<style"].iter().any(|tag| head.starts_with(tag));
+    is_export || head.starts_with("<!doctype html") || head.starts_with("<html")
 }
 
 /// Whether a text begins with header lines, of which at least three are typical of mails.

@@ -22,6 +22,12 @@ fn the_content_overrides_the_name() {
         ("a.MD", b"# Uno", Format::Markdown),
         ("a.tsv", b"a\tb", Format::Csv),
         ("MZ.txt", b"MZ es un plano", Format::Text),
+        ("avance.xls", b"\xef\xbb\xbf\r\n<TABLE><tr><td>1", Format::Html),
+        ("avance.xls", b"<meta charset=utf-8><table>", Format::Html),
+        ("avance.xls", b"<style>td{}</style><table>", Format::Html),
+        ("avance.txt", b"<table><tr><td>1", Format::Text),
+        ("norma.txt", b"ISO 10303-21", Format::Text),
+        ("lista.txt", b"0\nUno\n", Format::Text),
     ] {
         assert_eq!(detect(filename, bytes), Ok(format), "{filename}");
     }
@@ -44,6 +50,12 @@ fn unsupported_formats_are_named() {
     assert_eq!(detect("a.pdf", &binary), Err(Error::Damaged("not a pdf".to_owned())));
     assert_eq!(detect("a.txt", &binary), Err(Error::Unsupported("binary data".to_owned())));
     assert_eq!(detect("a.pdf", b"\x89PNG\r\n\x1a\n"), Err(Error::Unsupported("PNG image".to_owned())));
+    let step = Error::Unsupported("STEP model".to_owned());
+    assert_eq!(detect("torre.ifc", b"ISO-10303-21;\r\nHEADER;\r\n"), Err(step));
+    for dxf in ["0\nSECTION\n2\nHEADER", "  0\r\nSECTION\r\n", "999\nde un programa\n  0\nSECTION\n"] {
+        let drawing = Error::Unsupported("AutoCAD drawing".to_owned());
+        assert_eq!(detect("planta.dxf", dxf.as_bytes()), Err(drawing), "{dxf}");
+    }
     let archive_with_a_pdf = crate::zip::tests::pack(&[("%PDF-", b"x")]);
     assert_eq!(detect("a.zip", &archive_with_a_pdf), Err(Error::Unsupported("zip archive".to_owned())));
     assert!(matches!(detect("a.docx", b"PK\x03\x04 cut"), Err(Error::Damaged(_))));
