@@ -14,6 +14,8 @@ pub enum Error {
     NoText,
     #[error("the pages are images without text")]
     ScanWithoutText,
+    #[error("the pages of the form are not in the file")]
+    DynamicForm,
     #[error("the document is protected by a password")]
     PasswordProtected,
     #[error("the file is damaged or incomplete: {0}")]
@@ -59,6 +61,7 @@ impl Error {
             Self::Empty => ("empty", reading::empty()),
             Self::NoText => ("no_text", reading::no_text()),
             Self::ScanWithoutText => ("scan_without_text", reading::scan_without_text()),
+            Self::DynamicForm => ("dynamic_form", reading::dynamic_form()),
             Self::PasswordProtected => ("password_protected", reading::password_protected()),
             Self::Damaged(_) => ("damaged", reading::damaged()),
             Self::TooLarge { what, limit } => ("too_large", reading::too_large(what, *limit)),

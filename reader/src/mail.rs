@@ -28,17 +28,19 @@ pub struct Mail {
     pub date: Option<DateTime<FixedOffset>>,
     /// The bodies in the order in which they are shown.
     pub bodies: Vec<Extracted>,
+    /// Those without bytes are only named.
     pub attachments: Vec<Attachment>,
     /// The number of attachments over the limits.
     pub left_out: usize,
 }
 
 impl Mail {
-    /// Adds an attachment, or only counts it if it is over the limits.
+    /// Adds an attachment, or only counts it if it is over the limits. Photos, films and recordings become no documents.
     pub fn attach(&mut self, filename: &str, media_type: &str, bytes: Vec<u8>, limits: &Limits) {
         if bytes.is_empty() {
             return;
         }
+        let bytes = if is_media(filename, media_type, &bytes) { Vec::new() } else { bytes };
         let lengths = self.attachments.iter().map(|attachment| attachment.bytes.len());
         let total = lengths.sum::<usize>() + bytes.len();
         if self.attachments.len() >= limits.attachments || total as u64 > limits.attachment_bytes {
@@ -67,8 +69,9 @@ impl Mail {
             date: self.date.map(|date| date.to_utc()),
             ..ExtractedMetadata::default()
         };
+        let documents = self.attachments.into_iter().filter(|attachment| !attachment.bytes.is_empty());
         // A heading in a mail without a subject must not become the title.
-        Ok(Extracted { attachments: self.attachments, ..blocks.finish_without_title(metadata) })
+        Ok(Extracted { attachments: documents.collect(), ..blocks.finish_without_title(metadata) })
     }
 
     fn header(&self) -> String {
@@ -105,6 +108,19 @@ pub fn is_document(media_type: &str) -> bool {
             | "message/disposition-notification"
             | "text/rfc822-headers"
     )
+}
+
+/// Whether an attachment is a photo, a film or a recording, by its type or name and by its content: some programs call a PDF an
+/// image.
+fn is_media(filename: &str, media_type: &str, bytes: &[u8]) -> bool {
+    let is_film = ["video/", "audio/"].iter().any(|kind| media_type.to_lowercase().starts_with(kind));
+    (is_film || is_picture(media_type, filename)) && Format::detect(filename, media_type, bytes).is_err()
+}
+
+pub fn is_picture(media_type: &str, name: &str) -> bool {
+    let name = name.to_lowercase();
+    media_type.to_lowercase().starts_with("image/")
+        || [".png", ".jpg", ".jpeg", ".gif", ".bmp", ".heic"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// Returns `Name <address>`, or only one of them if the other is empty.

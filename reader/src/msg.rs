@@ -8,7 +8,7 @@ use chrono::DateTime;
 
 use super::{
     Error, Extracted, Limits, encoding, html,
-    mail::{Mail, is_document, person, read_plain},
+    mail::{Mail, is_document, is_picture, person, read_plain},
     ole::Container,
 };
 use properties::{MESSAGE_HEADER, PART_HEADER, Properties, tag};
@@ -104,12 +104,6 @@ fn attach(mail: &mut Mail, container: &mut Container<'_>, limits: &Limits) -> Re
         }
     }
     Ok(())
-}
-
-fn is_picture(media_type: &str, name: &str) -> bool {
-    let name = name.to_lowercase();
-    media_type.to_lowercase().starts_with("image/")
-        || [".png", ".jpg", ".jpeg", ".gif", ".bmp"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// Returns the storages of recipients or attachments, in order.

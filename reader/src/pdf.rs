@@ -10,7 +10,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use pdfium_render::prelude::{
-    PdfDocument, PdfDocumentMetadataTagType as Tag, Pdfium, PdfiumError,
+    PdfDocument, PdfDocumentMetadataTagType as Tag, PdfFormType, Pdfium, PdfiumError,
     PdfiumInternalError::{PasswordError, SecurityError},
 };
 
@@ -46,6 +46,10 @@ pub(super) fn read(bytes: &[u8], pdfium: &Pdfium, limits: &Limits) -> Result<Ext
     })?;
     if is_cut_short(bytes) {
         return Err(Error::Damaged("its end is missing".to_owned()));
+    }
+    // The only page of such a form asks to wait for the others, which Adobe's programs make.
+    if document.form().is_some_and(|form| form.form_type() == PdfFormType::XfaFull) {
+        return Err(Error::DynamicForm);
     }
     let count = u32::try_from(document.pages().len()).unwrap_or_default();
     Error::if_over("pages", count, limits.pages)?;

@@ -37,6 +37,23 @@ fn attachments_over_the_limits_are_counted() {
 }
 
 #[test]
+fn photos_and_films_are_named_but_become_no_documents() {
+    let limits = Limits::default();
+    let mut mail = Mail::default();
+    for (name, media_type, bytes) in [
+        ("grieta.JPG", "application/octet-stream", &b"\xff\xd8\xff\xe0"[..]),
+        ("izaje.mp4", "video/mp4", b"\0\0\0\x18ftypmp42"),
+        ("plano.pdf", "image/pdf", b"%PDF-1.7\n"),
+    ] {
+        mail.attach(name, media_type, bytes.to_vec(), &limits);
+    }
+    let extracted = mail.extract(&limits).unwrap();
+    assert_eq!(extracted.blocks[0].text, "Attachments: grieta.JPG, izaje.mp4, plano.pdf");
+    let documents: Vec<&str> = extracted.attachments.iter().map(|file| file.filename.as_str()).collect();
+    assert_eq!(documents, ["plano.pdf"]);
+}
+
+#[test]
 fn attachments_are_named_safely() {
     let limits = Limits::default();
     let mut mail = Mail::default();

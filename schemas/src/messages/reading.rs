@@ -35,6 +35,12 @@ catalogue! {
         "El documento es un escaneo: sus páginas son imágenes sin texto. Aplíquele OCR y súbalo de nuevo.",
         "The document is a scan: its pages are images without text. Run OCR on it and upload it again."
     }
+    dynamic_form() {
+        "El PDF es un formulario dinámico (XFA): sus páginas no están en el archivo. Ábralo con Adobe Acrobat, imprímalo \
+         como PDF y suba ese.",
+        "The PDF is a dynamic form (XFA): its pages are not in the file. Open it with Adobe Acrobat, print it as a PDF and \
+         upload that one."
+    }
     password_protected() {
         "El documento está protegido con contraseña. Quite la protección y súbalo de nuevo.",
         "The document is protected by a password. Remove the protection and upload it again."

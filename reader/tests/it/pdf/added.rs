@@ -49,3 +49,21 @@ async fn form_fields_and_comments_are_read_once() {
     assert_eq!(texts, expected);
     assert!(form.blocks.iter().all(|block| block.page == Some(1)));
 }
+
+#[tokio::test]
+async fn a_form_whose_pages_are_not_in_the_file_is_refused() {
+    let form = |catalog: &str| {
+        build::file(&[
+            format!("<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[]/XFA 6 0 R>>{catalog}>>"),
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+                .to_owned(),
+            build::stream(&build::text(60, 700, "Espere un momento")),
+            build::font(),
+            build::stream("<xdp/>\n"),
+        ])
+    };
+    assert_eq!(read("form.pdf", &form("/NeedsRendering true")).await, Err(Error::DynamicForm));
+    // The other forms with XFA have their pages in the file, too.
+    assert_eq!(read("form.pdf", &form("")).await.unwrap().blocks[0].text, "Espere un momento");
+}
