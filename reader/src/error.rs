@@ -82,7 +82,7 @@ mod tests {
     fn a_document_that_is_too_large_learns_what_there_is_too_much_of() {
         for (what, limit, es, en) in [
             ("cells", 2_000_000, "2000000 celdas", "2000000 cells"),
-            ("blocks", 1_000_000, "1000000 párrafos o filas", "1000000 paragraphs or rows"),
+            ("blocks", 1_100_000, "1100000 párrafos o filas", "1100000 paragraphs or rows"),
             ("bytes of text", 32 << 20, "32 MB de texto", "32 MB of text"),
             ("nesting", 200, "200 niveles de elementos anidados", "200 levels of nested elements"),
             ("unknown", 7, "7 unidades", "7 units"),

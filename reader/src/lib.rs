@@ -135,7 +135,8 @@ impl Default for Limits {
         const MIB: u64 = 1024 * 1024;
         Self {
             text_bytes: 32 * 1024 * 1024,
-            blocks: 1_000_000,
+            // A sheet of Excel has up to 1,048,576 rows.
+            blocks: 1_100_000,
             pages: 10_000,
             unpacked_bytes: 512 * MIB,
             entries: 10_000,

@@ -102,8 +102,8 @@ async fn too_much_text_is_refused() {
 
 #[tokio::test]
 async fn very_many_short_paragraphs_are_refused() {
-    let error = read("a.txt", "a\n\n".repeat(1_000_001).as_bytes()).await.unwrap_err();
-    assert_eq!(error, Error::TooLarge { what: "blocks".to_owned(), limit: 1_000_000 });
+    let error = read("a.txt", "a\n\n".repeat(1_100_001).as_bytes()).await.unwrap_err();
+    assert_eq!(error, Error::TooLarge { what: "blocks".to_owned(), limit: 1_100_000 });
 }
 
 #[tokio::test]
