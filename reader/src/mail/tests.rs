@@ -41,7 +41,7 @@ fn photos_and_films_are_named_but_become_no_documents() {
     let limits = Limits::default();
     let mut mail = Mail::default();
     for (name, media_type, bytes) in [
-        ("grieta.JPG", "application/octet-stream", &b"\xff\xd8\xff\xe0"[..]),
+        ("grieta.JPG", "application/octet-stream", &b"\xff\xd8\xff\xe0\0\x10JFIF\0"[..]),
         ("izaje.mp4", "video/mp4", b"\0\0\0\x18ftypmp42"),
         ("plano.pdf", "image/pdf", b"%PDF-1.7\n"),
     ] {
