@@ -15,9 +15,7 @@ use super::{
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let not_a_mail = || Error::Damaged("this is not a mail".to_owned());
-    // Mails may be nested as deeply as the file has bytes, and dropping them would need a stack of the same depth. This
-    // process ends after the file.
-    let message = ManuallyDrop::new(MessageParser::default().parse(bytes).ok_or_else(not_a_mail)?);
+    let message = parse(bytes).ok_or_else(not_a_mail)?;
     if message.from().is_none() && message.subject().is_none() && message.date().is_none() {
         return Err(not_a_mail());
     }
@@ -33,6 +31,22 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     };
     attach(&mut mail, &message, bytes, limits);
     mail.extract(limits)
+}
+
+/// Adds the text, if there is none yet, and the attachments of a mail that has no header of its own because another file has it.
+pub fn add(mail: &mut Mail, bytes: &[u8], limits: &Limits) -> Result<(), Error> {
+    let Some(message) = parse(bytes) else { return Ok(()) };
+    if mail.bodies.iter().all(|body| body.blocks.is_empty()) {
+        mail.bodies = bodies(&message, bytes, limits)?;
+    }
+    attach(mail, &message, bytes, limits);
+    Ok(())
+}
+
+/// Mails may be nested as deeply as the file has bytes, and dropping them would need a stack of the same depth. This process ends
+/// after the file.
+fn parse(bytes: &[u8]) -> Option<ManuallyDrop<Message<'_>>> {
+    MessageParser::default().parse(bytes).map(ManuallyDrop::new)
 }
 
 /// Returns the plain-text bodies; the HTML bodies if the plain text is empty, or only a note beside the real text ("This

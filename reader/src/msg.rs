@@ -7,7 +7,7 @@ mod rtf;
 use chrono::DateTime;
 
 use super::{
-    Error, Extracted, Limits, encoding, html,
+    Error, Extracted, Limits, eml, encoding, html,
     mail::{Mail, is_document, is_picture, person, read_plain},
     ole::Container,
 };
@@ -98,7 +98,11 @@ fn attach(mail: &mut Mail, container: &mut Container<'_>, limits: &Limits) -> Re
             if (is_picture && is_shown) || !is_document(&media_type) {
                 continue;
             }
-            if let Some(bytes) = attachment.binary(container, tag::ATTACHMENT)? {
+            let Some(bytes) = attachment.binary(container, tag::ATTACHMENT)? else { continue };
+            // A signed mail has its text and all its attachments in this one (MS-OXOSMIME).
+            if media_type.eq_ignore_ascii_case("multipart/signed") {
+                eml::add(mail, &bytes, limits)?;
+            } else {
                 mail.attach(&name, &media_type, bytes, limits);
             }
         }

@@ -115,6 +115,24 @@ fn a_body_that_is_only_rtf_is_read() {
 }
 
 #[test]
+fn a_signed_mail_is_read_from_its_only_attachment() {
+    let signed = "Content-Type: multipart/signed; protocol=\"application/x-pkcs7-signature\"; boundary=\"a\"\r\n\r\n--a\r\n\
+                  Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nSe adjunta.\r\n\
+                  --b\r\nContent-Type: application/pdf; name=\"plano.pdf\"\r\nContent-Disposition: attachment\r\n\
+                  Content-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n--b--\r\n--a\r\n\
+                  Content-Type: application/x-pkcs7-signature; name=\"smime.p7s\"\r\n\r\nAA\r\n--a--\r\n";
+    let mail = message(&[
+        ("/__attach_version1.0_#00000000/__substg1.0_3707001F", utf_16("smime.p7m")),
+        ("/__attach_version1.0_#00000000/__substg1.0_370E001F", utf_16("multipart/signed")),
+        ("/__attach_version1.0_#00000000/__substg1.0_37010102", signed.into()),
+    ]);
+    let extracted = read(&mail, &Limits::default()).unwrap();
+    assert!(extracted.blocks[0].text.ends_with("\nAttachments: plano.pdf"), "{:?}", extracted.blocks);
+    assert_eq!(extracted.blocks[1].text, "Se adjunta.");
+    assert_eq!(extracted.attachments[0].bytes, b"%PDF");
+}
+
+#[test]
 fn unreadable_files_are_refused() {
     assert!(matches!(read(b"From: a@b.example", &Limits::default()), Err(Error::Damaged(_))));
 }
