@@ -102,19 +102,29 @@ pub fn read(repository: &Repository, identity: &Identity, entry: &Entry) -> Resu
     Ok(bytes)
 }
 
-/// Returns all files of these backups by name, with the newest version last.
-pub fn list(sets: &[Set], identity: &Identity) -> Result<HashMap<String, Vec<Entry>>> {
-    let mut files: HashMap<String, Vec<Entry>> = HashMap::new();
+/// Returns all files of these backups by name, with the newest version last. A damaged list is passed to `damaged` and read
+/// as far as it is whole, because other backups list most of its files, too.
+pub fn list(
+    sets: &[Set],
+    identity: &Identity,
+    mut damaged: impl FnMut(anyhow::Error),
+) -> HashMap<String, Vec<Entry>> {
+    let mut files = HashMap::new();
     for set in sets {
-        for entry in messages::lines::<Entry>(&set.folder.join(repository::FILES), identity)? {
-            let entry = entry?;
-            let versions = files.entry(entry.name.clone()).or_default();
-            if versions.last().is_none_or(|last| last.version != entry.version) {
-                versions.push(entry);
-            }
+        add(set, identity, &mut files).unwrap_or_else(&mut damaged);
+    }
+    files
+}
+
+fn add(set: &Set, identity: &Identity, files: &mut HashMap<String, Vec<Entry>>) -> Result<()> {
+    for entry in messages::lines::<Entry>(&set.folder.join(repository::FILES), identity)? {
+        let entry = entry?;
+        let versions = files.entry(entry.name.clone()).or_default();
+        if versions.last().is_none_or(|last| last.version != entry.version) {
+            versions.push(entry);
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 pub async fn restore(objects: &Objects, entry: &Entry, bytes: Vec<u8>) -> Result<()> {

@@ -73,7 +73,9 @@ pub async fn restore(options: &Options) -> Result<()> {
     for message in queue()? {
         message?;
     }
-    let files = files::list(&sets, &identity)?;
+    let files = files::list(&sets, &identity, |error| {
+        tracing::warn!(error = format!("{error:#}"), "files that only this backup lists will be missing");
+    });
     if options.to.is_none()
         && !options.keep_database
         && let Some(base) = &full.base
@@ -121,7 +123,15 @@ pub async fn restore(options: &Options) -> Result<()> {
             }
             continue;
         };
-        files::restore(&objects, entry, files::read(&repository, &identity, entry)?).await?;
+        match files::read(&repository, &identity, entry) {
+            Ok(bytes) => files::restore(&objects, entry, bytes).await?,
+            // All others are restored, because a repetition would find the same damage.
+            Err(error) => {
+                tracing::warn!(file = wanted.name, error = format!("{error:#}"), "cannot be restored");
+                missing += 1;
+                continue;
+            }
+        }
         restored += 1;
         if restored % 100 == 0 {
             tracing::info!(restored, of = plan.files.len(), "files");

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use age::x25519::Identity;
 use anyhow::{Context as _, Result, ensure};
 use chrono::Utc;
 use sqlx::Connection as _;
@@ -9,7 +10,7 @@ use sqlx::Connection as _;
 use crate::{
     base, database, files,
     messages::{self, Message},
-    repository::{self, Repository, Source, wal_start},
+    repository::{self, Repository, Set, Source, wal_start},
     seal, wal,
 };
 
@@ -38,43 +39,67 @@ pub async fn verify(options: &Options) -> Result<()> {
     base::unpack(newest, &identity, &options.programs, &scratch.path().join("base")).await?;
     scratch.close()?;
     tracing::info!(set = %newest.folder.display(), "the database's files are as PostgreSQL wrote them");
+    let mut damage = Damage::default();
     // To unpack one is enough to know that PostgreSQL accepts them; the older ones are decrypted, which finds any damage.
     for set in sets.iter().filter(|set| set.base.is_some() && set.folder != newest.folder) {
-        base::read(set, &identity).await?;
-        tracing::info!(set = %set.folder.display(), "the database's files are whole");
+        damage.note(base::read(set, &identity).await);
+        tracing::info!(set = %set.folder.display(), damaged = damage.0, "the database's files are checked");
     }
 
     let mut bytes = 0;
-    let segments = wal::chain(&repository, wal_start, last)?;
+    let segments = damage.note(wal::chain(&repository, wal_start, last));
     for segment in &segments {
-        let size = wal::read(&repository, &identity, &segment.to_string(), &mut io::sink())?;
-        ensure!(size == last.wal_segment_bytes, "the log's segment {segment} has {size} bytes");
-        bytes += size;
+        let size = wal::read(&repository, &identity, &segment.to_string(), &mut io::sink());
+        bytes += damage.note(size.and_then(|size| {
+            ensure!(size == last.wal_segment_bytes, "the log's segment {segment} has {size} bytes");
+            Ok(size)
+        }));
         // Lets an interruption take effect between two files.
         tokio::task::yield_now().await;
     }
-    tracing::info!(segments = segments.len(), "the log is whole");
+    tracing::info!(segments = segments.len(), damaged = damage.0, "the log is checked");
 
     let mut jobs = 0;
     for set in &sets {
-        for message in messages::lines::<Message>(&set.folder.join(repository::QUEUE), &identity)? {
-            message?;
-            jobs += 1;
-        }
+        jobs += damage.note(read_queue(set, &identity));
         tokio::task::yield_now().await;
     }
-    let entries: Vec<_> = files::list(&sets, &identity)?.into_values().flatten().collect();
+    let files = files::list(&sets, &identity, |error| damage.note(Err(error)));
+    let entries: Vec<_> = files.into_values().flatten().collect();
     for entry in &entries {
-        bytes += files::read(&repository, &identity, entry)?.len() as u64;
+        let read = files::read(&repository, &identity, entry);
+        bytes += damage.note(read.map(|bytes| bytes.len() as u64));
         tokio::task::yield_now().await;
     }
-    tracing::info!(files = entries.len(), messages = jobs, "the original files and the queue are whole");
+    let (files, damaged) = (entries.len(), damage.0);
+    tracing::info!(files, messages = jobs, damaged, "the original files and the queue are checked");
+    ensure!(damaged == 0, "the backups are damaged in {damaged} places, which are named above");
 
     if let Some(url) = &options.database_url {
         let mut connection = database::connect(url).await?;
-        let detail = format!("{} backups, {} segments, {} files", sets.len(), segments.len(), entries.len());
+        let detail = format!("{} backups, {} segments, {files} files", sets.len(), segments.len());
         database::record(&mut connection, "verify", started, bytes, &detail).await?;
         connection.close().await?;
     }
     Ok(())
+}
+
+/// Counts and names what is damaged or missing, so that one check shows everything that is to be repaired.
+#[derive(Default)]
+struct Damage(usize);
+
+impl Damage {
+    fn note<T: Default>(&mut self, read: Result<T>) -> T {
+        read.unwrap_or_else(|error| {
+            tracing::error!("{error:#}");
+            self.0 += 1;
+            T::default()
+        })
+    }
+}
+
+/// Reads the queue of a backup to its end; returns the number of its messages.
+fn read_queue(set: &Set, identity: &Identity) -> Result<usize> {
+    let mut messages = messages::lines::<Message>(&set.folder.join(repository::QUEUE), identity)?;
+    messages.try_fold(0, |count, message| message.map(|_| count + 1))
 }
