@@ -10,6 +10,7 @@ mod repository;
 mod restore;
 mod run;
 mod seal;
+mod timeline;
 mod verify;
 mod wal;
 

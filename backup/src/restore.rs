@@ -2,7 +2,6 @@
 
 mod reconcile;
 mod server;
-mod timeline;
 
 use std::{path::PathBuf, time::Instant};
 
@@ -18,11 +17,11 @@ use crate::{
     files::{self, Entry},
     messages::{self, Message},
     repository::{self, Repository, Set, Source},
-    seal, wal,
+    seal,
+    timeline::Timeline,
 };
 use reconcile::Wanted;
 use server::Server;
-use timeline::Timeline;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -80,7 +79,7 @@ pub async fn restore(options: &Options) -> Result<()> {
         && !options.keep_database
         && let Some(base) = &full.base
     {
-        wal::chain(&repository, base.wal_start, newest)?;
+        timeline.chain(&repository, base.wal_start, newest)?;
     }
     let nats = options.nats.connect("acorag-backup").await?;
     if !options.keep_nats {

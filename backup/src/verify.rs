@@ -1,6 +1,6 @@
 //! Verifies that all backups can be restored: decrypts everything and compares it with its hash.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use age::x25519::Identity;
 use anyhow::{Context as _, Result, ensure};
@@ -11,7 +11,9 @@ use crate::{
     base, database, files,
     messages::{self, Message},
     repository::{self, Repository, Set, Source, wal_start},
-    seal, wal,
+    seal,
+    timeline::{self, Timeline},
+    wal::{self, Segment},
 };
 
 #[derive(Debug, clap::Args)]
@@ -31,7 +33,7 @@ pub async fn verify(options: &Options) -> Result<()> {
     let identity = seal::identity(&options.source.backup_identity)?;
     let sets = repository.sets()?;
     let newest = sets.iter().rev().find(|set| set.base.is_some());
-    let (Some(wal_start), Some(newest), Some(last)) = (wal_start(&sets), newest, sets.last()) else {
+    let (Some(newest), Some(last)) = (newest, sets.last()) else {
         anyhow::bail!("there is no backup in {}", options.source.backup_dir.display());
     };
 
@@ -47,7 +49,10 @@ pub async fn verify(options: &Options) -> Result<()> {
     }
 
     let mut bytes = 0;
-    let segments = damage.note(wal::chain(&repository, wal_start, last));
+    let mut segments = BTreeSet::new();
+    for timeline in 1..=timeline::newest(&repository, &sets) {
+        segments.extend(damage.note(log(&repository, &identity, &sets, timeline)));
+    }
     for segment in &segments {
         let size = wal::read(&repository, &identity, &segment.to_string(), &mut io::sink());
         bytes += damage.note(size.and_then(|size| {
@@ -95,6 +100,16 @@ impl Damage {
             self.0 += 1;
             T::default()
         })
+    }
+}
+
+/// Returns the segments that a restore of this timeline may read.
+fn log(repository: &Repository, identity: &Identity, sets: &[Set], timeline: u32) -> Result<Vec<Segment>> {
+    let timeline = Timeline::read(repository, identity, timeline)?;
+    let sets: Vec<&Set> = sets.iter().filter(|set| timeline.contains(set)).collect();
+    match (wal_start(sets.iter().copied()), sets.last()) {
+        (Some(start), Some(last)) => timeline.chain(repository, start, last),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The archive of the write-ahead log. PostgreSQL runs `archive` for each finished segment, `fetch-wal` in recovery.
 
-use std::{fmt, fs::File, io, path::Path};
+use std::{fmt, fs::File, io, ops::RangeInclusive, path::Path};
 
 use age::x25519::{Identity, Recipient};
 use anyhow::{Context as _, Result, ensure};
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A segment of the log, parsed from its file name: `TTTTTTTTXXXXXXXXYYYYYYYY`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Segment {
     pub timeline: u32,
     /// The two last parts of the name, unchanged; the first of them is in the upper 32 bits.
@@ -96,9 +96,15 @@ pub fn read(
     Ok(size)
 }
 
-/// Returns the archived segments from `start` on, oldest first. A missing segment is an error, and so is an
-/// end before that of `set`: recovery would stop there without reporting it.
-pub fn chain(repository: &Repository, start: Segment, set: &Set) -> Result<Vec<Segment>> {
+/// Returns the archived segments from `start` on, oldest first. A segment counts only if it is of the `timelines` from which
+/// recovery takes its number. A missing segment is an error, and so is an end before that of `set`: recovery would stop there
+/// without reporting it.
+pub fn chain(
+    repository: &Repository,
+    start: Segment,
+    set: &Set,
+    timelines: impl Fn(u64) -> RangeInclusive<u32>,
+) -> Result<Vec<Segment>> {
     let folder = repository.wal_folder();
     let entries = std::fs::read_dir(&folder).with_context(|| {
         format!("cannot read {}: does PostgreSQL's archive_command use acorag-backup?", folder.display())
@@ -107,14 +113,17 @@ pub fn chain(repository: &Repository, start: Segment, set: &Set) -> Result<Vec<S
     for entry in entries {
         let name = entry?.file_name();
         let segment = name.to_str().and_then(|name| Segment::parse(name.strip_suffix(".age")?));
-        segments.extend(segment.filter(|segment| segment.number >= start.number));
+        segments.extend(segment.filter(|segment| {
+            segment.number >= start.number && timelines(segment.number).contains(&segment.timeline)
+        }));
     }
     segments.sort_by_key(|segment| (segment.number, segment.timeline));
     let last = segments.last().map_or(0, |segment| segment.number).max(set.wal_end.number);
     let mut number = start.number;
     while number <= last {
         let found = segments.binary_search_by_key(&number, |segment| segment.number);
-        ensure!(found.is_ok(), "the log's segment {} is missing in the archive", Segment { number, ..start });
+        let segment = Segment { timeline: *timelines(number).start(), number };
+        ensure!(found.is_ok(), "the log's segment {segment} is missing in the archive");
         number = Segment::next(number, set.wal_segment_bytes);
     }
     Ok(segments)

@@ -63,7 +63,8 @@ fn a_gap_in_the_log_is_an_error() {
     let segment = |name| Segment::parse(name).unwrap();
     assert_eq!(segment(names[2]).to_string(), names[2]);
     let (_folder, repository, _) = archive_of(&names);
-    let chain = |end| chain(&repository, segment(names[0]), &Set::new("set".into(), SIZE, segment(end)));
+    let chain =
+        |end| chain(&repository, segment(names[0]), &Set::new("set".into(), SIZE, segment(end)), |_| 1..=2);
     let all = chain(names[1]).unwrap();
     assert_eq!(all, names.map(segment));
     assert!(chain("000000020000000100000002").is_err());

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     repository::{Repository, Set},
-    wal,
+    wal::{self, Segment},
 };
 
 pub struct Timeline {
@@ -29,12 +29,7 @@ impl Timeline {
         if let Some(id) = wanted {
             return Self::read(repository, identity, id);
         }
-        let mut newest = sets.iter().map(|set| set.wal_end.timeline).max().unwrap_or(1);
-        // Like PostgreSQL's `latest`. The newest timeline has no backup yet if its server has just been restored.
-        while repository.wal(&format!("{}.age", history(newest + 1))).exists() {
-            newest += 1;
-        }
-        let newest = Self::read(repository, identity, newest)?;
+        let newest = Self::read(repository, identity, newest(repository, sets))?;
         if let Some(to) = to {
             let before = sets.iter().rfind(|set| set.queue_read_at <= to);
             let after = sets.iter().find(|set| set.queue_read_at > to);
@@ -50,7 +45,7 @@ impl Timeline {
         Ok(newest)
     }
 
-    fn read(repository: &Repository, identity: &Identity, id: u32) -> Result<Self> {
+    pub fn read(repository: &Repository, identity: &Identity, id: u32) -> Result<Self> {
         let name = history(id);
         let mut text = Vec::new();
         // The first timeline of a server has no history.
@@ -63,9 +58,32 @@ impl Timeline {
 
     /// Whether all of the log that this backup needs is on this timeline.
     pub fn contains(&self, set: &Set) -> bool {
-        let (timeline, end) = (set.wal_end.timeline, set.wal_end.end(set.wal_segment_bytes));
-        timeline == self.id || self.earlier.iter().any(|&(id, until)| id == timeline && end <= until)
+        self.of(set.wal_end.number, set.wal_segment_bytes) == set.wal_end.timeline
     }
+
+    /// Returns the archived segments of this timeline from `start` on; see [`wal::chain`].
+    pub fn chain(&self, repository: &Repository, start: Segment, set: &Set) -> Result<Vec<Segment>> {
+        wal::chain(repository, start, set, |number| {
+            let timeline = self.of(number, set.wal_segment_bytes);
+            timeline..=timeline
+        })
+    }
+
+    /// Returns the timeline that wrote the segment of this number. What an earlier timeline wrote after this one left it is
+    /// in segments of the same numbers.
+    fn of(&self, number: u64, segment_bytes: u64) -> u32 {
+        let end = Segment { timeline: self.id, number }.end(segment_bytes);
+        self.earlier.iter().find(|(_, until)| end <= *until).map_or(self.id, |(id, _)| *id)
+    }
+}
+
+/// Returns the newest timeline, like PostgreSQL's `latest`. It has no backup yet if its server has just been restored.
+pub fn newest(repository: &Repository, sets: &[Set]) -> u32 {
+    let mut newest = sets.iter().map(|set| set.wal_end.timeline).max().unwrap_or(1);
+    while repository.wal(&format!("{}.age", history(newest + 1))).exists() {
+        newest += 1;
+    }
+    newest
 }
 
 /// The name of the file in which PostgreSQL describes what a timeline continues.

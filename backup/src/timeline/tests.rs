@@ -1,7 +1,7 @@
 use chrono::TimeDelta;
 
 use super::*;
-use crate::wal::Segment;
+use crate::seal;
 
 const SIZE: u64 = 16 << 20;
 
@@ -57,6 +57,27 @@ fn a_moment_that_the_newest_timeline_does_not_have_is_refused() {
     assert!(choose(&sets, 15).is_err());
     assert_eq!(choose(&sets, 45).unwrap(), 2);
     assert_eq!(choose(&sets, 55).unwrap(), 2);
+}
+
+#[test]
+fn what_another_timeline_wrote_hides_no_gap() {
+    let (_folder, repository, identity) = restored_once();
+    let archive = |timeline, number| {
+        seal::plain(&repository.wal(&format!("{}.age", Segment { timeline, number })), b"").unwrap();
+    };
+    for (timeline, number) in [(1, 4), (1, 5), (1, 6), (1, 7), (2, 5), (2, 7)] {
+        archive(timeline, number);
+    }
+    let chain = |id| {
+        let timeline = Timeline::read(&repository, &identity, id).unwrap();
+        timeline.chain(&repository, Segment { timeline: 1, number: 4 }, &set(0, id, 7))
+    };
+    assert_eq!(chain(1).unwrap().len(), 4);
+    let error = chain(2).unwrap_err().to_string();
+    assert!(error.contains("000000020000000000000006 is missing"), "{error}");
+    archive(2, 6);
+    let found: Vec<_> = chain(2).unwrap().iter().map(|segment| (segment.timeline, segment.number)).collect();
+    assert_eq!(found, [(1, 4), (2, 5), (2, 6), (2, 7)]);
 }
 
 #[test]
