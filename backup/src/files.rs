@@ -1,6 +1,9 @@
 //! The original files in the object store. A version of a file never changes, so the backup stores each one once.
 
-use std::{collections::HashMap, io::Write};
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write,
+};
 
 use age::x25519::{Identity, Recipient};
 use anyhow::{Context as _, Result, ensure};
@@ -38,8 +41,17 @@ pub struct Saved {
     pub bytes: u64,
 }
 
-/// Stores all files that are not stored yet, and writes the list of files into the set.
-pub async fn save(nats: &Nats, repository: &Repository, recipient: &Recipient, set: &Set) -> Result<Saved> {
+/// Stores all files that are not stored yet, and writes the list of files into the set. A restore reads the lists of all
+/// backups, so what is in one since the last full backup is not listed again: runs are frequent, and files are many. A full
+/// backup lists all, because those before it are removed.
+pub async fn save(
+    nats: &Nats,
+    repository: &Repository,
+    recipient: &Recipient,
+    set: &Set,
+    earlier: &[Set],
+) -> Result<Saved> {
+    let listed = if set.base.is_some() { HashSet::new() } else { repository::listed(earlier)? };
     let objects = Objects::open(nats).await?;
     let mut list = Sealed::create(set.folder.join(repository::FILES), recipient)?;
     let mut versions = String::new();
@@ -64,12 +76,15 @@ pub async fn save(nats: &Nats, repository: &Repository, recipient: &Recipient, s
                 tracing::info!(stored = saved.stored, mib = saved.bytes >> 20, "files");
             }
         }
+        saved.files += 1;
+        if listed.contains(&stored.version) {
+            continue;
+        }
         versions.push_str(&stored.version);
         versions.push('\n');
         let entry =
             Entry { name: stored.name, version: stored.version, size: stored.size, sha256: stored.sha256 };
         writeln!(list, "{}", serde_json::to_string(&entry)?)?;
-        saved.files += 1;
     }
     seal::plain(&set.folder.join(repository::VERSIONS), versions.as_bytes())?;
     saved.bytes += list.finish()?;

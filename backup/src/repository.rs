@@ -5,8 +5,9 @@
 //! files/<version>.age                   original files; each is stored once for all backups
 //! sets/<time>-<kind>/base.age           the database's files (kind full)
 //!                    queue.age          the jobs in the queue and the dead letters
-//!                    files.age          the list of the original files
-//!                    versions           the names in files/ that the set needs, so that they can be kept without the key
+//!                    files.age          the list of the original files: all (kind full), or those that no set lists since the
+//!                                       last full one
+//!                    versions           their names in files/, so that they can be kept without the key
 //!                    set.json           written last; a set without this file is not valid
 //! ```
 
@@ -77,7 +78,7 @@ impl Set {
 pub const BASE: &str = "base.age";
 pub const QUEUE: &str = "queue.age";
 pub const FILES: &str = "files.age";
-/// The versions of files that the set needs, one in a line.
+/// The versions of files that the set lists, one in a line.
 pub const VERSIONS: &str = "versions";
 const SET: &str = "set.json";
 
@@ -221,13 +222,7 @@ impl Repository {
         let (kept, old): (Vec<&Set>, Vec<&Set>) = sets
             .iter()
             .partition(|set| oldest.is_none_or(|oldest| set.queue_read_at >= oldest.queue_read_at));
-        let mut needed = HashSet::new();
-        for set in &kept {
-            let path = set.folder.join(VERSIONS);
-            let versions =
-                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            needed.extend(versions.lines().map(str::to_owned));
-        }
+        let needed = versions(kept.iter().copied())?;
         // The names of the folders begin with the time.
         let (kept_others, old_others): (Vec<&PathBuf>, Vec<&PathBuf>) =
             others.iter().partition(|folder| oldest.is_none_or(|oldest| **folder > oldest.folder));
@@ -258,6 +253,22 @@ impl Repository {
         }
         Ok(())
     }
+}
+
+/// Returns the versions of files that the newest full backup and those after it list.
+pub fn listed(sets: &[Set]) -> Result<HashSet<String>> {
+    let newest = sets.iter().rposition(|set| set.base.is_some()).unwrap_or_default();
+    versions(sets.iter().skip(newest))
+}
+
+fn versions<'a>(sets: impl IntoIterator<Item = &'a Set>) -> Result<HashSet<String>> {
+    let mut versions = HashSet::new();
+    for set in sets {
+        let path = set.folder.join(VERSIONS);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        versions.extend(text.lines().map(str::to_owned));
+    }
+    Ok(versions)
 }
 
 /// Returns the lowest segment from which one of these backups starts. The oldest backup need not start there: after a

@@ -89,7 +89,7 @@ pub async fn run(options: &Options) -> Result<()> {
     set.queue_read_at = Utc::now();
     let (jobs, dead, queue_bytes) = queue(&nats, &options.target.backup_recipient, &set).await?;
     tracing::info!(jobs, dead_letters = dead, "the queue");
-    let saved = files::save(&nats, &repository, &options.target.backup_recipient, &set).await?;
+    let saved = files::save(&nats, &repository, &options.target.backup_recipient, &set, &sets).await?;
     tracing::info!(files = saved.files, new = saved.stored, mib = saved.bytes >> 20, "the original files");
     let log_started = Utc::now();
     let mut connection = database::connect(&options.database_url).await?;

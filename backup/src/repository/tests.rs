@@ -42,6 +42,25 @@ fn old_backups_are_removed_with_the_files_that_only_they_need() {
 }
 
 #[test]
+fn what_is_listed_since_the_newest_full_backup_is_not_listed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let segment = Segment { timeline: 1, number: 1 };
+    let set = |name, is_full: bool, files: &str| {
+        let mut set = Set::new(folder.path().join(name), 16 << 20, segment);
+        set.base = is_full.then(|| Base { wal_start: segment, finished_at: Utc::now() });
+        seal::plain(&set.folder.join(VERSIONS), files.as_bytes()).unwrap();
+        set
+    };
+    let sets = [
+        set("1", true, "replaced\nkept\n"),
+        set("2", false, "deleted\n"),
+        set("3", true, "kept\n"),
+        set("4", false, "new\n"),
+    ];
+    assert_eq!(listed(&sets).unwrap(), HashSet::from(["kept", "new"].map(str::to_owned)));
+}
+
+#[test]
 fn without_a_list_of_needed_files_nothing_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::new(folder.path()).unwrap();

@@ -104,6 +104,7 @@ async fn back_up_in_use(fixture: &Fixture, mut system: System) -> Before {
     let stored = originals(fixture);
     succeeds(fixture.back_up(&system, &["--files"]));
     let new: Vec<PathBuf> = originals(fixture).difference(&stored).cloned().collect();
+    assert_eq!(newest_list(fixture).lines().count(), new.len(), "only what is new is listed");
     damaged_files_are_named_and_saved_again(fixture, &system, &new).await;
     succeeds(fixture.run(&["verify"]).env("DATABASE_URL", &url));
     ask(&client, "¿Y la cota de coronación?").await;
@@ -123,6 +124,12 @@ async fn back_up_in_use(fixture: &Fixture, mut system: System) -> Before {
 fn originals(fixture: &Fixture) -> BTreeSet<PathBuf> {
     let files = fs::read_dir(fixture.path("backups/files")).unwrap();
     files.map(|file| file.unwrap().path()).collect()
+}
+
+/// Returns the list of files of the newest backup; the names of the folders begin with the time.
+fn newest_list(fixture: &Fixture) -> String {
+    let sets = fs::read_dir(fixture.path("backups/sets")).unwrap().map(|set| set.unwrap().path());
+    fs::read_to_string(sets.max().unwrap().join("versions")).unwrap()
 }
 
 /// A damaged file and a missing one end neither the check nor a restore. Without the damaged one, the next backup saves both
