@@ -36,9 +36,17 @@ const DENIALS: &[&str] = &[
     "n't provide",
     "not specif",
     "n't specif",
+    "not indicate",
+    "n't indicate",
+    "not appear",
+    "n't appear",
+    "not find",
+    "n't find",
+    "not state",
+    "n't state",
+    "not say",
+    "n't say",
     "unable to answer",
-    "could not find",
-    "couldn't find",
 ];
 
 /// Holds back the beginning of an answer until it is certain that it is one.

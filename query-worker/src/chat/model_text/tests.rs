@@ -33,6 +33,10 @@ fn a_denial_in_other_words_is_recognized() {
         "Esa información no se encuentra en los documentos.",
         "The documents do not mention it.",
         "The documents don’t specify it.",
+        "The documents do not indicate the thickness.",
+        "The deadline does not appear in them, and they don't say who decides.",
+        "I cannot find it.",
+        "It isn’t stated anywhere.",
         "Lo siento: NO_ANSWER.",
     ] {
         assert!(denies(denial), "{denial}");
