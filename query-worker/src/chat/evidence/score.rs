@@ -54,14 +54,51 @@ impl Features {
     }
 }
 
-/// Whether a question asks for a figure: "¿Cuántos…?", "¿Qué tan ancho…?", "How many…?".
+/// Whether a question asks for a figure: "¿Cuántos…?", "¿Qué tan ancho…?", "¿A qué distancia…?", "How many…?".
 pub fn asks_for_a_figure(question: &str) -> bool {
-    const ASKING: [&str; 4] = ["cuánt", "cuant", "qué tan ", "que tan "];
+    const WHAT: [&str; 12] = [
+        "tan ",
+        "espesor",
+        "grosor",
+        "altura",
+        "profundidad",
+        "ancho",
+        "anchura",
+        "diámetro",
+        "diametro",
+        "distancia",
+        "longitud",
+        "peso",
+    ];
     const HOW: [&str; 14] = [
         "many", "much", "long", "deep", "often", "high", "wide", "thick", "quickly", "fast", "far", "tall",
         "heavy", "large",
     ];
-    let question = question.to_lowercase();
-    let how = |after: &str| HOW.iter().any(|word| after.starts_with(word));
-    ASKING.iter().any(|asking| question.contains(asking)) || question.split("how ").skip(1).any(how)
+    let question = question.to_lowercase().replace("qué ", "que ");
+    let asks = |asking: &str, words: &[&str]| {
+        question.split(asking).skip(1).any(|after| words.iter().any(|word| after.starts_with(word)))
+    };
+    question.contains("cuánt") || question.contains("cuant") || asks("que ", &WHAT) || asks("how ", &HOW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_asks_for_a_figure_in_many_ways() {
+        for asking in [
+            "¿Cuántos días se cura?",
+            "¿Que tan ancha es la zanja?",
+            "¿Qué espesor tiene el muro?",
+            "¿A qué distancia van los estribos?",
+            "¿De que diametro son las barras?",
+            "How thick is the wall?",
+        ] {
+            assert!(asks_for_a_figure(asking), "{asking}");
+        }
+        for other in ["¿Qué material tiene el muro?", "¿Quién mide el espesor?", "How is it cured?"] {
+            assert!(!asks_for_a_figure(other), "{other}");
+        }
+    }
 }
