@@ -56,6 +56,10 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
     let filter = &query.filter;
     let limit = usize::try_from(filter.limit.unwrap_or(50).clamp(1, 200)).unwrap_or(50);
     let cursor = filter.cursor.as_deref().map_or(Ok(Cursor::START), Cursor::parse)?;
+    if !filter.fields.number.is_empty() && normalize(&filter.fields.number).is_empty() {
+        // A number such as "—" would match all documents that have none.
+        return Ok(DocumentList { documents: Vec::new(), next_cursor: None });
+    }
     let (mut documents, mut next_queued) = (Vec::new(), None);
     let (mut after, mut listed) = (None, Vec::new());
     match cursor {

@@ -104,6 +104,9 @@ fn what_waits_in_the_queue_is_listed_before_what_is_stored() {
         let minutes =
             ListFilter { fields: Fields { category: "ACTA".to_owned(), ..Fields::default() }, ..filter(9) };
         assert_eq!(of(minutes).await, ["queued q4", "queued q5"]);
+        let dash =
+            ListFilter { fields: Fields { number: "—".to_owned(), ..Fields::default() }, ..filter(9) };
+        assert!(of(dash).await.is_empty(), "it is not the number of documents that have none");
 
         assert_eq!(pages(world, &projects(&["list-c"]), filter(1)).await.concat(), ["queued q3"]);
         assert!(pages(world, &projects(&[]), filter(1)).await.concat().is_empty());
