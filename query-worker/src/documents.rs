@@ -153,15 +153,22 @@ fn accepts(filter: &ListFilter, document: &Document) -> bool {
 }
 
 pub async fn locate_file(app: App, context: Context, query: LocateFile) -> Result<FileLocation> {
-    let mut tx = scope::begin(&app.pool, &query.scope).await?;
-    if let Some(file) = read::file(&mut tx, &query.document_id).await? {
+    if let Some(file) = stored_file(&app, &query).await? {
         return Ok(file);
     }
-    drop(tx);
     if let Some(file) = queued::job(&app, &query.scope, &query.document_id).await?.and_then(queued::file) {
+        return Ok(file);
+    }
+    // As in `get`, the document may just have moved from the queue to the database.
+    if let Some(file) = stored_file(&app, &query).await? {
         return Ok(file);
     }
     let LocateFile { scope, document_id } = query;
     get(app, context, GetDocument { scope, document_id }).await?;
     Err(answers::no_original().problem(ProblemKind::NotFound).into())
+}
+
+async fn stored_file(app: &App, query: &LocateFile) -> sqlx::Result<Option<FileLocation>> {
+    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
+    read::file(&mut transaction, &query.document_id).await
 }
