@@ -262,7 +262,8 @@ impl<'a> Collecting<'a> {
         keywords: &mut Keywords<'_>,
         nearest: &Nearest,
     ) -> sqlx::Result<()> {
-        candidates.add_keywords(&keywords.passages, &keywords.numbers);
+        candidates.add_keywords(&keywords.passages);
+        candidates.add_numbers(self.query, &keywords.numbers);
         for Hit { project_key, chunk_key, document_key, score } in &nearest.hits {
             candidates.add((*project_key, *chunk_key), *document_key, Some(*score));
         }
@@ -274,7 +275,7 @@ impl<'a> Collecting<'a> {
         if let Some(most) = keywords.most_of_others() {
             let undecided = candidates.undecided(self.query, self.mode, self.per_document, most);
             let scored = keywords.score(tx, undecided).await?;
-            candidates.add_keywords(&scored, &[]);
+            candidates.add_keywords(&scored);
         }
         Ok(())
     }

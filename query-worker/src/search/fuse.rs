@@ -84,13 +84,19 @@ pub struct Candidates {
     passages: HashMap<i64, Candidate>,
     /// The share of each document's number that the query names, if it names any of it.
     numbers: HashMap<i64, f32>,
+    /// Whether the query is such a number and nothing else. One that no document has may be none, such as "eje 3 b".
+    number_only: bool,
 }
 
 impl Candidates {
-    pub fn add_keywords(&mut self, passages: &[Found], numbers: &[Hit]) {
+    pub fn add_keywords(&mut self, passages: &[Found]) {
         for found in passages {
             self.passage((found.project_key, found.chunk_key)).text = Some(found.score);
         }
+    }
+
+    pub fn add_numbers(&mut self, query: &Search, numbers: &[Hit]) {
+        self.number_only |= !numbers.is_empty() && codes::whole_query(&query.query).is_some();
         for hit in numbers {
             // Its document is set when it is looked up: the vector leg may see a later moment, in which it was removed.
             self.passage((hit.project_key, hit.chunk_key));
@@ -108,9 +114,9 @@ impl Candidates {
     /// most `most`.
     pub fn unknown(&self, query: &Search, mode: Mode, per_document: usize, most: f32) -> Vec<Place> {
         let last = self.last(query, mode, per_document);
-        let number_only = codes::whole_query(&query.query).is_some();
         let unknown = self.passages.values().filter(|candidate| {
-            let at_most = Candidate { vector: Some(most), ..**candidate }.score(mode, 0.0, None, number_only);
+            let nearest = Candidate { vector: Some(most), ..**candidate };
+            let at_most = nearest.score(mode, 0.0, None, self.number_only);
             // The number of its document may raise its score.
             candidate.document_key.is_none()
                 && (!self.numbers.is_empty() || last.is_none_or(|last| at_most >= last))
@@ -134,7 +140,7 @@ impl Candidates {
             return Vec::new();
         }
         let last = self.last(query, mode, per_document);
-        let mut scored = self.scored(query, mode, most);
+        let mut scored = self.scored(mode, most);
         scored
             .retain(|scored| scored.candidate.text.is_none() && last.is_none_or(|last| scored.score >= last));
         scored.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key)).collect()
@@ -142,20 +148,19 @@ impl Candidates {
 
     /// Returns the score of the last of the `top_k` best passages by what is known so far; `None` if there are fewer.
     fn last(&self, query: &Search, mode: Mode, per_document: usize) -> Option<f32> {
-        let known = self.scored(query, mode, 0.0);
+        let known = self.scored(mode, 0.0);
         let last = best_of_each_document(known, per_document).nth(usize::from(query.top_k).saturating_sub(1));
         last.map(|last| last.score)
     }
 
     /// Returns the scores of the passages. `missing` is the keyword score of those that have none.
-    fn scored(&self, query: &Search, mode: Mode, missing: f32) -> Vec<Scored> {
-        let number_only = codes::whole_query(&query.query).is_some();
+    fn scored(&self, mode: Mode, missing: f32) -> Vec<Scored> {
         // A passage without a document was not looked up, or it had been removed by then.
         let score = |candidate: &Candidate| {
             let document_key = candidate.document_key?;
             let number = self.numbers.get(&document_key).copied();
             let number = number.filter(|_| mode != Mode::Vector);
-            let score = candidate.score(mode, missing, number, number_only);
+            let score = candidate.score(mode, missing, number, self.number_only);
             Some(Scored { candidate: *candidate, document_key, score })
         };
         self.passages.values().filter_map(score).collect()
@@ -165,7 +170,7 @@ impl Candidates {
     /// `max_documents` documents are kept. `mode` selects the scores that count: if one leg is missing, only those of the
     /// other leg.
     pub fn rank(&self, query: &Search, mode: Mode, per_document: usize, max_documents: usize) -> Vec<Scored> {
-        let scored = self.scored(query, mode, 0.0);
+        let scored = self.scored(mode, 0.0);
         let mut first = HashSet::new();
         best_of_each_document(scored, per_document)
             .filter(|scored| !query.strict || quality(scored.score) > MatchQuality::Low)

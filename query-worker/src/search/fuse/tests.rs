@@ -78,16 +78,28 @@ fn one_passage_a_document_and_the_best_first() {
 
 #[test]
 fn a_removed_passage_does_not_take_the_place_of_a_new_one() {
+    let query = hybrid(Scope::All, "PL-AR-000400", 10);
     let mut candidates = Candidates::default();
-    candidates.add_keywords(
-        &[Found { project_key: 1, chunk_key: 1, score: 1.0 }],
-        &[Hit { project_key: 1, chunk_key: 1, document_key: 10, score: 1.0 }],
-    );
+    candidates.add_keywords(&[Found { project_key: 1, chunk_key: 1, score: 1.0 }]);
+    candidates.add_numbers(&query, &[Hit { project_key: 1, chunk_key: 1, document_key: 10, score: 1.0 }]);
     // The vector leg sees a later moment, in which its document has only the new passage.
     candidates.add((1, 2), 10, Some(0.8));
-    let best = candidates.rank(&hybrid(Scope::All, "PL-AR-000400", 10), Mode::Hybrid, 1, 10);
+    let best = candidates.rank(&query, Mode::Hybrid, 1, 10);
     let keys: Vec<i64> = best.iter().map(|scored| scored.candidate.chunk_key).collect();
     assert_eq!(keys, [2]);
+}
+
+#[test]
+fn a_number_that_no_document_has_lowers_no_score() {
+    let scores = |query| {
+        let query = hybrid(Scope::All, query, 10);
+        let mut candidates = Candidates::default();
+        candidates.add((1, 1), 10, Some(0.9));
+        candidates.add_numbers(&query, &[]);
+        let best = candidates.rank(&query, Mode::Hybrid, 1, 10);
+        best.iter().map(|scored| scored.score).collect::<Vec<_>>()
+    };
+    assert_eq!(scores("PL-AR-000400"), scores("losa"));
 }
 
 #[test]
@@ -107,7 +119,7 @@ fn a_missing_keyword_score_is_looked_up_only_where_it_may_count() {
     for (key, vector) in [(1, 0.9), (2, 0.89), (3, 0.88), (4, 0.8)] {
         candidates.add((1, key), key, Some(vector));
     }
-    candidates.add_keywords(&[1, 2].map(|chunk_key| Found { project_key: 1, chunk_key, score: 0.5 }), &[]);
+    candidates.add_keywords(&[1, 2].map(|chunk_key| Found { project_key: 1, chunk_key, score: 0.5 }));
     let undecided = |top_k, most| {
         let mut keys = candidates.undecided(&hybrid(Scope::All, "losa", top_k), Mode::Hybrid, 1, most);
         keys.sort_unstable();
@@ -125,7 +137,7 @@ fn a_passage_with_the_words_is_looked_up_only_where_its_meaning_may_count() {
         candidates.add((1, key), key, Some(vector));
     }
     let found = |chunk_key, score| Found { project_key: 1, chunk_key, score };
-    candidates.add_keywords(&[found(1, 0.5), found(4, 0.9), found(5, 0.2)], &[]);
+    candidates.add_keywords(&[found(1, 0.5), found(4, 0.9), found(5, 0.2)]);
     let unknown = |candidates: &Candidates, top_k, most| {
         let mut keys = candidates.unknown(&hybrid(Scope::All, "losa", top_k), Mode::Hybrid, 1, most);
         keys.sort_unstable();
@@ -135,7 +147,7 @@ fn a_passage_with_the_words_is_looked_up_only_where_its_meaning_may_count() {
     assert_eq!(unknown(&candidates, 2, 0.85), [4]);
     assert_eq!(unknown(&candidates, 10, 0.0), [4, 5], "there is room for all");
     let named = Hit { project_key: 1, chunk_key: 6, document_key: 6, score: 1.0 };
-    candidates.add_keywords(&[], &[named]);
+    candidates.add_numbers(&hybrid(Scope::All, "losa", 2), &[named]);
     assert_eq!(
         unknown(&candidates, 2, 0.0),
         [4, 5, 6],
@@ -171,7 +183,8 @@ fn what_is_not_looked_up_would_not_be_among_the_best() {
                 |(key, score): &(u64, f32)| Found { project_key: 1, chunk_key: *key as i64, score: *score };
             let number = Hit { project_key: 1, chunk_key: 200, document_key: 3, score: 0.7 };
             let numbers: &[Hit] = if has_number { &[number] } else { &[] };
-            candidates.add_keywords(&words.iter().map(found).collect::<Vec<_>>(), numbers);
+            candidates.add_keywords(&words.iter().map(found).collect::<Vec<_>>());
+            candidates.add_numbers(&query, numbers);
             for (key, document, similarity) in &near {
                 candidates.add((1, *key as i64), *document as i64, Some(*similarity));
             }
