@@ -131,6 +131,10 @@ impl Issuer {
             return Err(refusal::unauthorized());
         }
         let keys = self.keys.of(header.kid.as_deref(), header.alg).await;
+        if self.keys.were_never_read() {
+            // The token may be valid, and a client would throw it away after 401.
+            return Err(Problem::unavailable());
+        }
         let mut validation = Validation::new(header.alg);
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
@@ -186,6 +190,11 @@ impl Keys {
             key.key.family() == algorithm.family() && (name.is_none() || key.name.as_deref() == name)
         };
         (known.keys.iter().filter(fits).map(|key| key.key.clone()).collect(), known.tried)
+    }
+
+    /// Whether no fetch has succeeded yet.
+    fn were_never_read(&self) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).keys.is_empty()
     }
 
     /// Fetches the keys, unless another task has tried to fetch them after `tried`.

@@ -36,3 +36,20 @@ async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
     // Only one fetch runs at a time, however many requests need it.
     assert!(timeout(Duration::from_millis(200), issuer.accept()).await.is_err());
 }
+
+#[tokio::test]
+async fn no_token_is_refused_while_the_issuers_keys_were_never_read() {
+    crate::app::install_crypto();
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let config = Config {
+        jwt_issuer: Some("https://issuer.example".to_owned()),
+        jwt_audience: Some("acorag".to_owned()),
+        jwt_jwks: Some(format!("http://{gone}")),
+    };
+    let issuer = Issuer::new(&config).await.unwrap().unwrap();
+    // Its header is {"alg":"ES256"}, and its claims are {}.
+    let token = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA";
+    assert_eq!(issuer.verify(token).await.unwrap_err(), Problem::unavailable());
+    issuer.keys.known.write().unwrap().keys = published();
+    assert_eq!(issuer.verify(token).await.unwrap_err(), refusal::unauthorized());
+}
