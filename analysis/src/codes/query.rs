@@ -24,30 +24,38 @@ const BEFORE_FIGURES: [&str; 6] = ["art", "cap", "fig", "max", "pag", "rev"];
 /// A false candidate ("eje 3 b") finds nothing, because no document has that number. It does little harm: every passage
 /// has a smaller share of the query's words.
 pub fn in_query(query: &str) -> Vec<Code> {
+    read(query).0
+}
+
+/// Returns the codes of a query, and how many letters and digits it has without those that only say "number".
+fn read(query: &str) -> (Vec<Code>, usize) {
     let query = &query[..query.floor_char_boundary(MAX_QUERY_BYTES)];
-    let mut codes = spaced(query);
-    let everything = count_alphanumeric(query);
+    let (mut codes, everything) = spaced(query);
     let joined = find(query).into_iter().filter(|code| code.normalized.len() >= MIN_CHARS);
     for code in joined {
         let within =
             |known: &Code| known.range.start <= code.range.start && code.range.end <= known.range.end;
         // In "RFI-0042 eje B", what follows may look like parts of the number, so the number is searched alone, too.
         let has_parts = code.parts.len() > 1;
-        let is_apart =
-            |known: &Code| known.normalized != code.normalized && known.normalized.len() != everything;
+        // In "PL-NO-0042", "NO" may be a part of the number, too.
+        let is_apart = |known: &Code| {
+            let is_less = known.normalized.len() < code.normalized.len();
+            known.normalized != code.normalized && (known.normalized.len() != everything || is_less)
+        };
         if codes.iter().all(|known| !within(known) || has_parts && is_apart(known)) {
             codes.push(code);
         }
     }
     codes.sort_by_key(|code| code.range.start);
+    codes.dedup();
     codes.truncate(MAX_CODES);
-    codes
+    (codes, everything)
 }
 
-/// Returns the code if the query consists of one code and separators, and of nothing else.
+/// Returns the code if the query consists of one code, separators and words that only say "number", and of nothing else.
 pub fn whole_query(query: &str) -> Option<Code> {
-    let everything = count_alphanumeric(query);
-    in_query(query).into_iter().find(|code| code.normalized.len() == everything)
+    let (codes, everything) = read(query);
+    codes.into_iter().find(|code| code.normalized.len() == everything)
 }
 
 fn count_alphanumeric(text: &str) -> usize {
@@ -59,10 +67,11 @@ struct Token<'a> {
     range: Range<usize>,
 }
 
-/// Finds runs of tokens that look like parts of a number, and single tokens that can only be a number.
-fn spaced(query: &str) -> Vec<Code> {
+/// Finds runs of tokens that look like parts of a number, and single tokens that can only be a number. Also counts the letters
+/// and digits, without those that only say "number".
+fn spaced(query: &str) -> (Vec<Code>, usize) {
     let all_capitals = !query.chars().any(char::is_lowercase);
-    let everything = count_alphanumeric(query);
+    let mut everything = count_alphanumeric(query);
     let tokens: Vec<Token> = tokens(query).collect();
     let connected = |before: &Token, after: &Token| {
         let gap = &query[before.range.end..after.range.start];
@@ -80,6 +89,7 @@ fn spaced(query: &str) -> Vec<Code> {
             if next.is_some_and(|next| has_digit(next.text) || next.text == "º")
                 && says_number(token.text, after, after_digits)
             {
+                everything -= count_alphanumeric(token.text);
                 if after_digits {
                     close(std::mem::take(&mut run), everything, &mut codes);
                 }
@@ -105,7 +115,7 @@ fn spaced(query: &str) -> Vec<Code> {
         }
         close(run, everything, &mut codes);
     }
-    codes
+    (codes, everything)
 }
 
 fn tokens(query: &str) -> impl Iterator<Item = Token<'_>> {
@@ -183,11 +193,8 @@ fn segments<'a>(run: &[Part<'a>]) -> Vec<&'a str> {
 fn close(run: Vec<Part>, everything: usize, codes: &mut Vec<Code>) {
     let is_whole_query = segments(&run).iter().map(|segment| segment.len()).sum::<usize>() == everything;
     push_code(&run, is_whole_query, codes);
-    if is_whole_query {
-        return;
-    }
     // "200076 en 24 horas" is ambiguous, so both readings are searched: with the word as a part, and without it.
-    for part in run.split(|(_, role)| *role == Role::PartOrStopWord) {
+    for part in run.split(|(_, role)| *role == Role::PartOrStopWord && !is_whole_query) {
         if part.len() < run.len() {
             push_code(part, false, codes);
         }

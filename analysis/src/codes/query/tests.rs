@@ -35,6 +35,7 @@ fn parts_of_a_number_are_found_inside_a_question() {
         "la RFI núm. 0042",
     ] {
         assert_eq!(found(query), ["RFI0042", "0042"], "{query}");
+        assert_eq!(whole_query(query).is_some(), !query.starts_with("la "), "{query}");
     }
     // What follows "N°" may be the whole number.
     assert!(found("OC N° 4500012345").contains(&"4500012345".to_owned()));
