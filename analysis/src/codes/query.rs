@@ -65,6 +65,7 @@ fn count_alphanumeric(text: &str) -> usize {
 struct Token<'a> {
     text: &'a str,
     range: Range<usize>,
+    after_space: bool,
 }
 
 /// Finds runs of tokens that look like parts of a number, and single tokens that can only be a number. Also counts the letters
@@ -124,7 +125,8 @@ fn tokens(query: &str) -> impl Iterator<Item = Token<'_>> {
         let start = end;
         end += piece.len();
         let text = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
-        (!text.is_empty()).then_some(Token { text, range: start..start + text.len() })
+        let after_space = query[..start].ends_with(char::is_whitespace);
+        (!text.is_empty()).then_some(Token { text, range: start..start + text.len(), after_space })
     })
 }
 
@@ -193,6 +195,7 @@ fn segments<'a>(run: &[Part<'a>]) -> Vec<&'a str> {
 fn close(run: Vec<Part>, everything: usize, codes: &mut Vec<Code>) {
     let is_whole_query = segments(&run).iter().map(|segment| segment.len()).sum::<usize>() == everything;
     push_code(&run, is_whole_query, codes);
+    push_code(without_words(&run), false, codes);
     // "200076 en 24 horas" is ambiguous, so both readings are searched: with the word as a part, and without it.
     for part in run.split(|(_, role)| *role == Role::PartOrStopWord && !is_whole_query) {
         if part.len() < run.len() {
@@ -203,6 +206,20 @@ fn close(run: Vec<Part>, everything: usize, codes: &mut Vec<Code>) {
             push_code(&part[at + 1..], false, codes);
         }
     }
+}
+
+/// Returns the part of a run that is a name and its figures, which a short word before or behind them must not hide: "RFI 0042"
+/// of "ver RFI 0042" and of "rfi 0042 eje b". Nothing if there is no such part, or if it is a measure. What is typed without
+/// spaces stays together.
+fn without_words<'r, 't>(run: &'r [Part<'t>]) -> &'r [Part<'t>] {
+    let Some(figures @ 1..) = run.iter().position(|(token, _)| has_digit(token.text)) else { return &[] };
+    let is_name = |(token, role): &Part| *role == Role::Part && token.after_space;
+    let name = run[..figures].iter().rposition(is_name).unwrap_or_default();
+    let belongs = |(token, _): &&Part| has_digit(token.text) || !token.after_space;
+    let end = figures + run[figures..].iter().take_while(belongs).count();
+    let has_unit = run.get(end).is_some_and(|(unit, _)| is_measure(&[run[end - 1].0.text, unit.text]));
+    let says_figure = BEFORE_FIGURES.contains(&run[name].0.text.to_ascii_lowercase().as_str());
+    if has_unit || says_figure { &[] } else { &run[name..end] }
 }
 
 fn push_code(run: &[Part], is_whole_query: bool, codes: &mut Vec<Code>) {

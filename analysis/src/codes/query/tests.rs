@@ -40,7 +40,7 @@ fn parts_of_a_number_are_found_inside_a_question() {
     // What follows "N°" may be the whole number.
     assert!(found("OC N° 4500012345").contains(&"4500012345".to_owned()));
     assert!(found("doc. no. 200076 ccc02 pl ar 000400").contains(&"200076CCC02PLAR000400".to_owned()));
-    assert_eq!(found("plano N° PL AR 000400"), ["PLAR000400"]);
+    assert_eq!(found("plano N° PL AR 000400"), ["PLAR000400", "AR000400"]);
     assert_eq!(found("N° PL-0042"), ["PL0042"]);
     assert_eq!(found("ART-001"), ["ART001"]);
     assert_eq!(found("bomba P-101A"), ["P101A"]);
@@ -62,6 +62,17 @@ fn a_discipline_may_look_like_a_stop_word() {
     assert_eq!(found("plano 200076 en, 3"), ["200076"]);
     assert_eq!(found("losa de 20 cm en 3 días"), Vec::<String>::new());
     assert!(found("plano 200076 en 24 horas").contains(&"200076".to_owned()));
+}
+
+#[test]
+fn short_words_around_a_number_typed_with_spaces_do_not_hide_it() {
+    assert_eq!(found("ver RFI 0042"), ["VERRFI0042", "RFI0042"]);
+    assert_eq!(found("rfi 0042 eje b"), ["RFI0042EJEB", "RFI0042"]);
+    assert!(found("ver RFI N° 0042 eje b").contains(&"RFI0042".to_owned()));
+    assert_eq!(found("ver PL-AR-0042-A eje b"), ["VERPLAR0042AEJEB", "PLAR0042A"]);
+    assert_eq!(found("¿Qué dice PL-AR-0042-A?"), ["PLAR0042A"]);
+    assert_eq!(found("ver 20 cm"), ["VER20CM"], "VER20 would be a part of a measure");
+    assert_eq!(found("ver art 12"), ["VERART12"], "an article is no number");
 }
 
 #[test]
