@@ -75,6 +75,14 @@ pub fn query_terms(query: &str) -> Vec<QueryTerm> {
     terms
 }
 
+/// Returns the terms of those codes of a query whose parts are typed with spaces between them. They may be no codes, but words
+/// and figures, which are words of the query as well: "eje 3 b".
+pub fn supposed_codes(query: &str) -> HashSet<String> {
+    let codes = codes::in_query(query).into_iter();
+    let has_spaces = |code: &codes::Code| query[code.range.clone()].contains(char::is_whitespace);
+    codes.filter(has_spaces).map(|code| codes::term(&code.normalized)).collect()
+}
+
 fn add_words(text: &str, language: Language, terms: &mut Counted) {
     for word in words(&fold(text)) {
         if !stop_words::contains(language, &word) {

@@ -61,6 +61,12 @@ fn a_code_is_found_whole_in_part_and_however_typed() {
 }
 
 #[test]
+fn only_what_is_typed_with_spaces_is_a_supposed_code() {
+    let supposed = supposed_codes("¿Espesor del muro eje 3 b según RFI-0042?");
+    assert!(supposed.contains("#EJE3B") && !supposed.contains("#RFI0042"), "{supposed:?}");
+}
+
+#[test]
 fn figures_are_found_whatever_their_separators() {
     assert_eq!(hits("1,250.5 kg", "pesa 1.250,5kg", Language::Spanish), (2, 2));
     assert_eq!(hits("20 mm", "barras de 20mm", Language::Spanish), (2, 2));

@@ -1,6 +1,9 @@
 //! The keyword leg: BM25 over the inverted index, and whole or partial document numbers.
 
-use analysis::{bm25, codes, terms::QueryTerm};
+use analysis::{
+    bm25, codes,
+    terms::{self, QueryTerm},
+};
 use documents::index::{Found, Query, Top};
 use schemas::search::Search;
 use sqlx::PgConnection;
@@ -25,7 +28,7 @@ pub struct Keywords<'a> {
     pub passages: Vec<Found>,
     /// First passages of documents whose number the query names. The score is the share of the number that it names.
     pub numbers: Vec<Hit>,
-    /// How rare each word of the query is among the passages of the scope (BM25's idf).
+    /// How rare each word of the query is among the passages of the scope (BM25's idf); 0 for a code that is probably none.
     pub rarity: Vec<f32>,
     /// Scores passages that are not among those found; `None` if these are all that have a word of the query.
     others: Option<Top<'a>>,
@@ -81,9 +84,21 @@ pub async fn find<'a>(
     let query = Query { projects: &projects.keys, words, chunks, average, limit };
     let mut top = query.best(tx, documents.allowed(&allowed)).await?;
     let passages: Vec<_> = shares(std::mem::take(&mut top.passages), top.best_possible).collect();
-    let rarity = top.counts.iter().map(|count| bm25::idf(chunks, *count) as f32).collect();
+    let rarity = rarities(&search.query, words, &top.counts, chunks);
     let others = (passages.len() == limit).then_some(top);
     Ok(Keywords { passages, numbers, rarity, others })
+}
+
+/// Returns how rare the words of a query are. `counts` tells how many of the passages have each. A code that is only supposed
+/// ([`terms::supposed_codes`]) and that no passage has would be the rarest, so that no passage would seem to answer.
+fn rarities(query: &str, words: &[QueryTerm], counts: &[u64], chunks: u64) -> Vec<f32> {
+    let supposed = terms::supposed_codes(query);
+    let is_supposed = |word: &QueryTerm| word.forms.iter().all(|form| supposed.contains(form));
+    let rarity = |(word, count): (&QueryTerm, &u64)| match *count {
+        0 if is_supposed(word) => 0.0,
+        count => bm25::idf(chunks, count) as f32,
+    };
+    words.iter().zip(counts).map(rarity).collect()
 }
 
 /// Returns the first passage of each document whose number the query names, those with the largest share of it first.
@@ -123,4 +138,21 @@ async fn numbers(
     }
     found.truncate(NUMBERED);
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supposed_code_that_no_passage_has_weighs_nothing() {
+        let weight = |query: &str, term: &str, count| {
+            let words = terms::query_terms(query);
+            let place = words.iter().position(|word| word.forms == [term]).unwrap();
+            rarities(query, &words, &vec![count; words.len()], 100)[place]
+        };
+        assert_eq!(weight("¿Espesor del muro eje 3 b?", "#EJE3B", 0), 0.0);
+        assert!(weight("¿Espesor del muro eje 3 b?", "#EJE3B", 1) > 0.0, "it is a code after all");
+        assert!(weight("¿Qué dice la RFI-0042?", "#RFI0042", 0) > 0.0);
+    }
 }
