@@ -40,7 +40,7 @@ impl Events {
     }
 
     /// Waits for the next final event that has this request's id, or is not older than the subscription: another request
-    /// for the same document, sent at the same moment, may have caused it. No further events follow a final event.
+    /// for the same document, sent at the same moment, may have caused it. No further events of a job follow its final one.
     pub async fn end(&mut self, request: &RequestId) -> Option<DocumentEvent> {
         loop {
             let event = self.next().await?;

@@ -5,13 +5,13 @@ use reqwest::multipart::{Form, Part};
 use schemas::{
     Message, Scope,
     account::Role,
-    document::Reason,
+    document::{Reason, State},
     event::EventKind,
     subjects::{FILES_BUCKET, FILES_STREAM, INGEST_STREAM},
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Backends, Jobs, Worker, form, json, refused, until};
+use crate::harness::{Backends, Jobs, Worker, document, form, json, refused, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_upload_is_stored_and_queued() {
@@ -152,6 +152,34 @@ async fn waiting_ends_with_what_became_of_the_document() {
 
     let body = json(api.upload("/upload?wait=1", form("d.txt", "cuatro")).await, 202).await;
     assert_eq!(body["status"], "accepted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_deletion_after_which_the_document_is_gone_ends_the_wait() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let mut jobs = Jobs::watch(&backends.nats).await;
+    for (name, is_earlier) in [("a.txt", true), ("b.txt", false)] {
+        let upload = api.upload("/upload?wait=20", form(name, "uno"));
+        let (response, ()) = tokio::join!(upload, async {
+            let job = jobs.next().await;
+            let queued = document(job.project.as_str(), job.document.as_str(), State::Queued);
+            *worker.documents.lock().unwrap() = vec![queued];
+            jobs.announce(&job, EventKind::Deleted, |event| event.facts.request_id = "other".into()).await;
+            if is_earlier {
+                jobs.announce(&job, EventKind::Indexed, |_| {}).await;
+            } else {
+                worker.documents.lock().unwrap().clear();
+            }
+        });
+        if is_earlier {
+            json(response, 200).await;
+        } else {
+            refused(response, 409).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,7 @@ use schemas::{
     DocumentId, Problem,
     ProblemKind::{self, BadRequest, Conflict, NoText, RequestTimeout, TooLarge, UnsupportedMediaType},
     dead_letter::Cause,
+    document::GetDocument,
     event::{DocumentEvent, EventKind},
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     App, Error, events,
-    extractors::{Caller, Query, RequestId, language},
+    extractors::{Caller, Lookup, Query, RequestId, language},
     linger,
     metrics::Metrics,
     openapi::{ApiRouter, Describe as _, TransformOperation, media, post_with},
@@ -79,6 +80,8 @@ struct Wait {
 }
 
 const MAX_WAIT: i64 = 300;
+/// How often a waiting upload asks for its document after a deletion, which may be that of an earlier request.
+const AGAIN: Duration = Duration::from_secs(2);
 
 impl Wait {
     /// Returns the parameter or, without it, the preference. Above the maximum, the
@@ -107,6 +110,7 @@ pub struct Uploader {
     stopping: CancellationToken,
     headers: HeaderMap,
     language: UiLanguage,
+    lookup: Lookup,
     pub caller: Caller,
     pub id: RequestId,
 }
@@ -122,6 +126,7 @@ impl FromRequestParts<App> for Uploader {
             stopping: app.stopping.clone(),
             headers: parts.headers.clone(),
             language: language(&parts.headers),
+            lookup: Lookup::from_request_parts(parts, app).await?,
             caller: Caller::from_request_parts(parts, app).await?,
             id: RequestId::from_request_parts(parts, app).await?,
         })
@@ -224,7 +229,7 @@ impl Uploader {
         accepted: &mut Accepted,
         patience: Duration,
     ) -> Option<Result<UploadIndexed, Problem>> {
-        let end = timeout(patience, accepted.events.end(&self.id));
+        let end = timeout(patience, self.end(accepted));
         let event = self.stopping.run_until_cancelled(end).await?.ok()??;
         accepted.superseded = event.facts.event == EventKind::Superseded;
         Some(match event.facts.event {
@@ -235,6 +240,24 @@ impl Uploader {
             EventKind::Deleted => Err(messages::http::deleted_meanwhile().problem(ProblemKind::Conflict)),
             _ => Ok(self.indexed(accepted, event)),
         })
+    }
+
+    /// Waits for the event that ends the upload. An earlier deletion of the same document may still be in the queue: it does not
+    /// end an upload whose job is there after it. One that a later deletion makes void has no event of its own.
+    async fn end(&self, accepted: &mut Accepted) -> Option<DocumentEvent> {
+        let mut event = accepted.events.end(&self.id).await?;
+        while event.facts.event == EventKind::Deleted && !self.is_gone(&accepted.data).await {
+            if let Ok(next) = timeout(AGAIN, accepted.events.end(&self.id)).await {
+                event = next?;
+            }
+        }
+        Some(event)
+    }
+
+    async fn is_gone(&self, data: &AcceptedData) -> bool {
+        let (scope, document_id) = (self.lookup.scope(Some(&data.project_id)), data.document_id.clone());
+        let document = self.lookup.ask(&GetDocument { scope, document_id }).await;
+        document.is_err_and(|problem| problem.kind == ProblemKind::NotFound)
     }
 
     fn indexed(&self, accepted: &Accepted, event: DocumentEvent) -> UploadIndexed {
