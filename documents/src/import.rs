@@ -157,7 +157,7 @@ pub enum Standing {
         text_length: u64,
     },
     Failed(Reason),
-    /// The import was closed by another job, or it was deleted.
+    /// The import was closed by another job, it ends as it had ended before, or it was deleted.
     Closed,
 }
 
@@ -169,6 +169,9 @@ const COUNTED: i32 = 50;
 /// `again`, a caller gets the result of an import that is already closed, because the worker that closed the import may have
 /// died before it published the event. `ended` are the places of the records that have ended now; 0 stands for the import's
 /// own job.
+///
+/// Records that failed may be queued again when the import is closed. An import whose records had all failed is closed once more
+/// when one of them succeeds.
 pub async fn close(
     pool: &PgPool,
     import_project: &ProjectId,
@@ -177,43 +180,52 @@ pub async fn close(
     again: bool,
 ) -> sqlx::Result<Standing> {
     let mut tx = row::begin(pool, import_project).await?;
-    let standing: Option<(i64, Option<i32>, bool)> = sqlx::query_as(
+    let standing: Option<(i64, Option<i32>, bool, String)> = sqlx::query_as(
         "SELECT key, records, EXISTS (SELECT FROM import_record r WHERE r.project_key = d.project_key
-                                        AND r.import_key = d.key AND r.outcome IS NULL)
-         FROM document d WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing'",
+                                        AND r.import_key = d.key AND r.outcome IS NULL), state
+         FROM document d WHERE project_key = $1 AND id = $2 AND kind = 'import'
+           AND (state IN ('processing', 'indexed') OR state = 'failed' AND reason->>'code' = 'records_failed')",
     )
     .bind(tx.project)
     .bind(import.as_str())
     .fetch_optional(&mut *tx)
     .await?;
-    match standing {
+    let former = match standing {
         // Not all records are noted yet; the job that notes them calls this function afterwards.
-        Some((_, None, _)) => return Ok(Standing::Open { percent: None }),
+        Some((_, None, ..)) => return Ok(Standing::Open { percent: None }),
         // Jobs of records that end or start at the same time do not wait for each other: they do not lock the import as long
         // as records without an outcome remain.
-        Some((key, Some(records), true)) => {
-            let every = (records / 100).max(COUNTED).unsigned_abs();
-            if !ended.iter().any(|place| place.is_multiple_of(every)) {
+        Some((key, Some(records), true, _)) => {
+            if !is_counted(ended, records, COUNTED) {
                 return Ok(Standing::Open { percent: None });
             }
             let (pending, _) = count(&mut tx, key).await?;
             let done = (i64::from(records) - pending) * 100 / i64::from(records.max(1));
             return Ok(Standing::Open { percent: Some(u8::try_from(done).unwrap_or(99).min(99)) });
         }
-        Some((.., false)) | None => {}
-    }
+        // It was closed without a record that has been queued again. Its text is measured anew after some of these only, because
+        // that reads all its documents.
+        Some((_, Some(records), false, state))
+            if state == "indexed" && !again && !is_counted(ended, records, 1) =>
+        {
+            return Ok(Standing::Closed);
+        }
+        standing => standing.map(|(.., state)| state),
+    };
     be_patient(&mut tx).await?;
     // As in `under_way`, jobs of records do not wait for this lock.
-    let open: Option<(i64, i32)> = sqlx::query_as(
-        "SELECT key, records FROM document
-         WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing' AND records IS NOT NULL
+    let open: Option<(i64, i32, String)> = sqlx::query_as(
+        "SELECT key, records, state FROM document
+         WHERE project_key = $1 AND id = $2 AND kind = 'import' AND records IS NOT NULL
+           AND (state = $3 OR $3 = 'failed' AND state = 'indexed')
          FOR NO KEY UPDATE",
     )
     .bind(tx.project)
     .bind(import.as_str())
+    .bind(former)
     .fetch_optional(&mut *tx)
     .await?;
-    let Some((key, records)) = open else {
+    let Some((key, records, former)) = open else {
         return if again { closed(&mut tx, import).await } else { Ok(Standing::Closed) };
     };
     let (pending, failed) = count(&mut tx, key).await?;
@@ -224,6 +236,7 @@ pub async fn close(
         0 => messages::jobs::no_records().reason("empty"),
         _ => messages::jobs::records_failed().reason("records_failed"),
     });
+    let state = if failure.is_some() { "failed" } else { "indexed" };
     // Documents of the import in other projects are outside this transaction's scope, so the sums cover only
     // its own project.
     sqlx::query(
@@ -231,18 +244,27 @@ pub async fn close(
                 indexed_at = CASE WHEN $3 IS NULL THEN now() END,
                 text_length = (SELECT coalesce(sum(text_length), 0) FROM document
                                WHERE parent_project = d.project_key AND parent_key = d.key)
-         WHERE project_key = $5 AND key = $1",
+         -- If all records have failed again, nothing has changed.
+         WHERE project_key = $5 AND key = $1 AND (state <> 'failed' OR $2 <> 'failed')",
     )
     .bind(key)
-    .bind(if failure.is_some() { "failed" } else { "indexed" })
+    .bind(state)
     .bind(failure.as_ref().map(Json))
     .bind(if failure.is_some() { 0_i16 } else { 100 })
     .bind(tx.project)
     .execute(&mut *tx)
     .await?;
-    let standing = closed(&mut tx, import).await?;
+    // An event about an import that ends as before would tell nothing new.
+    let standing = if again || state != former { closed(&mut tx, import).await? } else { Standing::Closed };
     tx.commit().await?;
     Ok(standing)
+}
+
+/// Whether the import is counted after one of these places: there is one such place in each hundredth of its records, or in this
+/// many records if that is more.
+fn is_counted(ended: &[u32], records: i32, least: i32) -> bool {
+    let every = (records / 100).max(least).unsigned_abs();
+    ended.iter().any(|place| place.is_multiple_of(every))
 }
 
 /// Returns how many records of the import have no outcome, and how many have failed.

@@ -141,6 +141,45 @@ async fn what_an_import_left_goes_with_it_and_what_it_replaced_comes_back() {
 }
 
 #[tokio::test]
+async fn an_import_whose_records_all_failed_is_indexed_when_they_succeed_after_all() {
+    let pool = database("store_succeeds").await;
+    let import = import(0);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["r1", "r2"]).await;
+    counted(&pool, &import, &stored(), "ndjson").await.unwrap();
+    let failing = ["r1", "r2"].map(|document| record_of(0, document, 1));
+    for job in &failing {
+        assert_eq!(start(&pool, job).await.unwrap(), Start::Go);
+        fail(&pool, job).await.unwrap();
+    }
+    assert!(matches!(standing(&pool, &import, false).await, Standing::Failed(_)));
+    // Both are queued again. One fails once more, which is no news; then both succeed.
+    let requeued = |at: usize, second| {
+        let Job { document, accepted_at, .. } = &failing[at];
+        record_of(0, document.as_str(), second).first_accepted(*accepted_at)
+    };
+    assert_eq!(start(&pool, &requeued(0, 5)).await.unwrap(), Start::Go);
+    fail(&pool, &requeued(0, 5)).await.unwrap();
+    assert_eq!(standing(&pool, &import, false).await, Standing::Closed);
+    assert_eq!(state(&pool, "import").await.0, "failed");
+    let after = async |place| close(&pool, &import.project, &import.document, &[place], false).await.unwrap();
+    index(&pool, &requeued(0, 6)).await;
+    let finished =
+        |chunks| Standing::Finished { title: "a.txt".to_owned(), chunks, text_length: 4 * u64::from(chunks) };
+    assert_eq!(after(1).await, finished(1));
+    index(&pool, &requeued(1, 7)).await;
+    assert_eq!(after(2).await, Standing::Closed, "it is indexed already");
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+    let length: i64 = sqlx::query_scalar("SELECT text_length FROM document WHERE id = 'import'")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    drop(tx);
+    assert_eq!(length, 8);
+    assert_eq!(standing(&pool, &import, true).await, finished(2));
+}
+
+#[tokio::test]
 async fn a_record_that_something_else_made_void_is_settled_too() {
     let pool = database("store_void").await;
     let import = import(0);
