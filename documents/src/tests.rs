@@ -47,17 +47,19 @@ pub async fn owner(pool: &PgPool) -> PgPool {
     PgPool::connect_with(options).await.unwrap()
 }
 
-/// Returns as soon as a transaction waits for another one.
-async fn awaited(pool: &PgPool) {
-    let waits = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-                                WHERE NOT l.granted AND a.datname = current_database())";
-    let waiting = async { while !sqlx::query_scalar::<_, bool>(waits).fetch_one(pool).await.unwrap() {} };
+/// Returns as soon as this many transactions wait for others.
+pub async fn awaited(pool: &PgPool, transactions: i64) {
+    let waits = "SELECT count(*) >= $1 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                 WHERE NOT l.granted AND a.datname = current_database()";
+    let waits =
+        async || sqlx::query_scalar::<_, bool>(waits).bind(transactions).fetch_one(pool).await.unwrap();
+    let waiting = async { while !waits().await {} };
     tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("nobody waits for it");
 }
 
 /// Ends the transaction as soon as another one waits for it.
-async fn end_when_awaited(pool: &PgPool, tx: scope::Tx) {
-    awaited(pool).await;
+pub async fn end_when_awaited(pool: &PgPool, tx: scope::Tx) {
+    awaited(pool, 1).await;
     tx.commit().await.unwrap();
 }
 

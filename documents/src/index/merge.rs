@@ -10,7 +10,7 @@ use super::{
     pending,
     purge::purge,
 };
-use crate::scope::{self, ProjectTx};
+use crate::scope::{self, ProjectTx, Tx};
 
 /// Returns the number of unmerged passages at which a project is merged. Until then every search in this project reads
 /// them completely. A large project may have more of them, because merging into it costs more.
@@ -115,7 +115,7 @@ fn most(projects: Vec<(String, i64)>, limit: i64) -> Vec<ProjectId> {
 }
 
 #[derive(sqlx::FromRow)]
-pub struct Work {
+struct Work {
     locked: bool,
     project_key: i32,
     chunks: i64,
@@ -126,9 +126,27 @@ pub struct Work {
 }
 
 /// Begins a transaction in which nobody else merges or purges this project; `None` if somebody else is doing so.
-pub async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(ProjectTx, Work)>> {
+async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(ProjectTx, Work)>> {
+    try_lock(scope::begin(pool, &Scope::Projects(vec![project.clone()])).await?, project).await
+}
+
+/// Begins the next transaction of a purge. It waits for its turn, and nobody else gets one while somebody waits: so it merges
+/// what has become due.
+pub async fn begin_next(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<ProjectTx>> {
     let mut tx = scope::begin(pool, &Scope::Projects(vec![project.clone()])).await?;
-    // Another transaction may hold the lock for long, so nobody waits for it.
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('posting', key)) FROM project WHERE id = $1")
+        .bind(project.as_str())
+        .execute(&mut *tx)
+        .await?;
+    let Some((mut tx, work)) = try_lock(tx, project).await? else { return Ok(None) };
+    if work.waiting >= due(work.chunks) {
+        merge(&mut tx).await?;
+    }
+    Ok(Some(tx))
+}
+
+async fn try_lock(mut tx: Tx, project: &ProjectId) -> sqlx::Result<Option<(ProjectTx, Work)>> {
+    // Another transaction may hold the lock for long, so only a purge that has begun waits for it.
     let work: Option<Work> = sqlx::query_as(
         "SELECT pg_try_advisory_xact_lock(hashtextextended('posting', key)) AS locked, key AS project_key, chunks,
                 (SELECT coalesce(sum(passages), 0)::bigint FROM posting_pending WHERE project_key = key) AS waiting,

@@ -5,24 +5,24 @@ use sqlx::PgPool;
 
 use super::{
     block::{self, Block, Posting},
-    merge::{SLICE, begin, remove, write},
+    merge::{SLICE, begin_next, remove, write},
 };
 use crate::scope::ProjectTx;
 
 /// Each slice of terms is purged in its own transaction. Searches ignore the removed passages until all slices are
-/// done.
+/// done. So a purge does not end when others work on the project in between: the next one would begin with the first term
+/// again, and in a busy project none would reach the last one.
 pub async fn purge(pool: &PgPool, project: &ProjectId, mut tx: ProjectTx) -> sqlx::Result<()> {
     let mut dead: Vec<i64> = sqlx::query_scalar("SELECT chunk_key FROM posting_dead WHERE project_key = $1")
         .bind(tx.project)
         .fetch_all(&mut *tx)
         .await?;
     dead.sort_unstable();
-    let mut last = Some(String::new());
-    while let Some(after) = last {
-        last = purge_slice(&mut tx, &dead, &after).await?;
+    let mut after = String::new();
+    while let Some(last) = purge_slice(&mut tx, &dead, &after).await? {
+        after = last;
         tx.commit().await?;
-        // If another call has the lock now, that call purges from the first term on.
-        let Some((next, _)) = begin(pool, project).await? else { return Ok(()) };
+        let Some(next) = begin_next(pool, project).await? else { return Ok(()) };
         tx = next;
     }
     sqlx::query("DELETE FROM posting_dead WHERE project_key = $1 AND chunk_key = ANY($2)")

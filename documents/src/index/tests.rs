@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     scope::{self, ProjectTx},
-    tests::database,
+    tests::{awaited, database, end_when_awaited},
 };
 
 /// Pseudo-random numbers, the same in each run.
@@ -276,6 +276,36 @@ async fn the_best_passages_are_those_of_a_full_comparison() {
         sqlx::query_scalar("SELECT count(*) FROM posting_dead").fetch_one(&mut *tx).await.unwrap();
     assert_eq!(left, 0, "the index is purged");
     corpus.check(&mut draw, false).await;
+}
+
+#[tokio::test]
+async fn a_purge_goes_on_when_another_call_had_the_project_in_between() {
+    let mut corpus = Corpus::new("index_purge").await;
+    let (pool, project) = (corpus.pool.clone(), "p".parse().unwrap());
+    corpus.add(&mut Draw(4), 0, 0..700).await;
+    tidy_at(&pool, &project, |_| 1).await.unwrap();
+    corpus.kill(&(0..650).collect::<Vec<_>>()).await;
+    let mut blocks = scope::begin(&pool, &self::project()).await.unwrap();
+    sqlx::query("SELECT FROM posting FOR UPDATE").execute(&mut *blocks).await.unwrap();
+    let between = async {
+        // The purge waits for the blocks of its first slice. The other call gets the project after this slice.
+        awaited(&pool, 1).await;
+        let mut other = scope::begin(&pool, &self::project()).await.unwrap();
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('posting', $1))");
+        let lock = lock.bind(i64::from(corpus.project)).execute(&mut *other);
+        let (locked, ()) = tokio::join!(lock, async {
+            awaited(&pool, 2).await;
+            blocks.commit().await.unwrap();
+        });
+        locked.unwrap();
+        end_when_awaited(&pool, other).await;
+    };
+    let (purged, ()) = tokio::join!(tidy(&pool, &project), between);
+    purged.unwrap();
+    let mut tx = scope::begin(&pool, &self::project()).await.unwrap();
+    let left: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM posting_dead").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(left, 0, "the index is purged");
 }
 
 #[tokio::test]

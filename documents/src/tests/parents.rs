@@ -212,7 +212,7 @@ async fn an_attachment_waits_for_the_decision_about_its_mail() {
         sqlx::query(sql).execute(&mut *superseding).await.unwrap();
     }
     let deciding = async {
-        awaited(&pool).await;
+        awaited(&pool, 1).await;
         // This would be a deadlock if the attachment were locked before its mail.
         sqlx::query("SELECT FROM document WHERE id = 'a' FOR UPDATE")
             .execute(&mut *superseding)
