@@ -206,6 +206,3 @@ async fn leave_tombstones(
     .await?;
     sums.add(tx).await
 }
-
-#[cfg(test)]
-mod tests;

@@ -77,7 +77,8 @@ pub async fn list(
     let Fields { number, .. } = &filter.fields;
     let number = (!number.is_empty()).then(|| analysis::codes::normalize(number));
     let fields = Fields { number: String::new(), ..filter.fields.clone() };
-    // The index of one project is in the order of the page, and is used only if the statement names one.
+    // The index of one project is in the order of the page, and is used only if the statement names one. The indexes of a parent
+    // and of a state that few documents are in are used because the statement is planned for its parameters.
     let one = if let [project] = *projects.keys { Some(project) } else { None };
     let several = (one.is_none() && !projects.everything).then_some(&projects.keys);
     let mut rows = sqlx::query_as::<_, (i64, DateTime<Utc>, Json<Document>)>(
@@ -138,3 +139,6 @@ pub async fn file(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<
     .await?;
     Ok(location.map(|Json(location)| location))
 }
+
+#[cfg(test)]
+mod tests;

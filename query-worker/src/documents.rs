@@ -105,12 +105,13 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
 /// hundredths of a second.
 const MANY: i64 = 20_000;
 
-/// Whether the list may read all documents of a large scope. An index finds a number; with any other filter, all documents
-/// may be read until enough match.
+/// Whether the list may read all documents of a large scope. Indexes find a number, what came with an import or mail, and a
+/// state that few documents are in; with any other filter, or one more, all documents may be read until enough match.
 fn may_take_long(filter: &ListFilter, passages: i64) -> bool {
     let ListFilter { project_id: _, state, fields, parent_id, limit: _, cursor: _ } = filter;
-    let is_filtered = state.is_some() || parent_id.is_some() || *fields != Fields::default();
-    passages >= MANY && is_filtered && normalize(&fields.number).is_empty()
+    let is_found = *fields == Fields::default()
+        && state.is_none_or(|state| state != State::Indexed && parent_id.is_none());
+    passages >= MANY && !is_found && normalize(&fields.number).is_empty()
 }
 
 /// Returns at most `room` stored documents of at most `bytes` together, and where the next page begins if there are more.

@@ -278,16 +278,23 @@ fn only_a_list_that_may_read_many_documents_takes_a_turn() {
             let query = ListDocuments { scope: projects(&[project]), filter };
             world::ask(&world.app, &query).await
         };
+        let in_state = |state| ListFilter { state: Some(state), ..ListFilter::default() };
+        let parent_id = Some("import".parse().unwrap());
         for filter in [
             titled("zzz"),
-            ListFilter { state: Some(State::Failed), ..ListFilter::default() },
-            ListFilter { parent_id: Some("import".parse().unwrap()), ..ListFilter::default() },
+            in_state(State::Indexed),
+            ListFilter { state: Some(State::Failed), ..titled("zzz") },
+            ListFilter { parent_id: parent_id.clone(), ..in_state(State::Failed) },
         ] {
             assert_eq!(list("p", filter).await.unwrap_err(), Problem::overloaded());
         }
-        let unfiltered =
-            ListFilter { project_id: Some("p".parse().unwrap()), limit: Some(5), ..ListFilter::default() };
-        assert!(list("p", unfiltered).await.unwrap().documents.is_empty());
+        for filter in [
+            ListFilter { project_id: Some("p".parse().unwrap()), limit: Some(5), ..ListFilter::default() },
+            in_state(State::Failed),
+            ListFilter { parent_id, ..ListFilter::default() },
+        ] {
+            assert!(list("p", filter).await.unwrap().documents.is_empty());
+        }
         assert!(list("small", titled("zzz")).await.unwrap().documents.is_empty());
         lock.rollback().await.unwrap();
         first.last().await.unwrap();
