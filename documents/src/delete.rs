@@ -142,6 +142,7 @@ pub async fn other_attachments(
     attached: &[DocumentId],
 ) -> sqlx::Result<Vec<DocumentId>> {
     let mut tx = in_project(job.begin(pool).await?, &job.project).await?;
+    be_patient(&mut tx).await?;
     let others: Vec<String> = sqlx::query_scalar(
         "SELECT part.id FROM document part
          JOIN document mail ON mail.project_key = part.parent_project AND mail.key = part.parent_key

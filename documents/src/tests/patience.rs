@@ -41,6 +41,15 @@ async fn the_deletion_of_an_import_has_time_to_list_its_parts() {
 }
 
 #[tokio::test]
+async fn an_import_has_time_to_look_for_attachments_among_its_parts() {
+    let pool = database("patience_attachments").await;
+    index(&pool, &text("import", 0)).await;
+    index(&pool, &record("part", 1)).await;
+    let look = async || delete::other_attachments(&pool, &import(2), &[]).await;
+    assert!(with_time(&pool, "SELECT part.id%", look).await.is_empty());
+}
+
+#[tokio::test]
 async fn an_import_has_time_to_forget_and_count_its_records_and_to_be_closed() {
     let pool = database("patience_import").await;
     assert_eq!(start(&pool, &import(0)).await.unwrap(), Start::Go);
