@@ -46,7 +46,9 @@ pub async fn fail(
     // The new content failed, so the old content must not stay searchable as if it were current.
     let sums = row.clear(&mut tx).await?;
     // The row may be that of another job, which this one failed too early to replace.
-    adopt(&mut tx, &row, job).await?;
+    if !is_same_job {
+        adopt(&mut tx, &row, job, None).await?;
+    }
     let failed = Written {
         key: row.key,
         job,

@@ -118,13 +118,7 @@ async fn decide(
     {
         // The file stays the known one. With its new parent, the job is not void if the former parent is deleted.
         let known = IngestDocument { parent: job.body.parent.clone(), ..known.clone() };
-        sqlx::query("UPDATE document SET job = $3 WHERE project_key = $1 AND key = $2")
-            .bind(tx.project)
-            .bind(row.key)
-            .bind(Json(known))
-            .execute(&mut **tx)
-            .await?;
-        adopt(tx, &row, job).await?;
+        adopt(tx, &row, job, Some(&known)).await?;
         return done(tx, row).await;
     }
     if !is_same_job {
@@ -152,7 +146,7 @@ async fn decide(
     .bind(tx.project)
     .execute(&mut **tx)
     .await?;
-    adopt(tx, &row, job).await?;
+    adopt(tx, &row, job, None).await?;
     Ok(if is_mail(&row.file_type) { Start::GoAfterMail } else { Start::Go })
 }
 
@@ -198,11 +192,18 @@ pub(crate) async fn insert(tx: &mut ProjectTx, jobs: &[&Job]) -> sqlx::Result<Ha
     Ok(inserted.into_iter().collect())
 }
 
-/// Makes this job the document's latest one, whose parent is the import or mail that the document came with, if any.
-pub(crate) async fn adopt(tx: &mut ProjectTx, row: &Row, job: &Job) -> sqlx::Result<()> {
+/// Makes this job the document's latest one, whose parent is the import or mail that the document came with, if any. `stored` is
+/// the job that is stored with the document from now on, if it changes.
+pub(crate) async fn adopt(
+    tx: &mut ProjectTx,
+    row: &Row,
+    job: &Job,
+    stored: Option<&IngestDocument>,
+) -> sqlx::Result<()> {
     let parent = job.body.parent.as_ref();
     sqlx::query(
-        "UPDATE document SET accepted_at = $5, since = $6, parent_id = $2, (parent_project, parent_key) =
+        "UPDATE document SET accepted_at = $5, since = $6, job = coalesce($7, job), parent_id = $2,
+                (parent_project, parent_key) =
                 (SELECT d.project_key, d.key FROM document d JOIN project p ON p.key = d.project_key
                  WHERE p.id = $3 AND d.id = $2)
          WHERE project_key = $4 AND key = $1",
@@ -213,6 +214,7 @@ pub(crate) async fn adopt(tx: &mut ProjectTx, row: &Row, job: &Job) -> sqlx::Res
     .bind(tx.project)
     .bind(job.accepted_at)
     .bind(job.first_acceptance())
+    .bind(stored.map(Json))
     .execute(&mut **tx)
     .await
     .map(drop)

@@ -134,6 +134,32 @@ async fn a_job_queued_again_does_not_make_void_what_still_waits() {
 }
 
 #[tokio::test]
+async fn a_document_that_is_sent_again_or_fails_is_written_once() {
+    let pool = database("store_written").await;
+    let owner = owner(&pool).await;
+    let counting = "CREATE SEQUENCE written;
+         CREATE FUNCTION count_writing() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+         BEGIN
+             PERFORM nextval('written');
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER counted BEFORE UPDATE ON document FOR EACH ROW EXECUTE FUNCTION count_writing()";
+    sqlx::raw_sql(counting).execute(&owner).await.unwrap();
+    // Each call counts itself, too.
+    let written = async || -> i64 {
+        let next = sqlx::query_scalar("SELECT nextval(to_regclass('written'))");
+        next.fetch_one(&owner).await.unwrap()
+    };
+    index(&pool, &text("again", 0)).await;
+    assert_eq!(start(&pool, &text("fails", 0)).await.unwrap(), Start::Go);
+    let before = written().await;
+    done(&pool, &text("again", 1)).await;
+    let between = written().await;
+    fail(&pool, &text("fails", 0)).await.unwrap();
+    assert_eq!((between - before, written().await - between), (2, 2));
+}
+
+#[tokio::test]
 async fn two_jobs_of_a_new_document_may_start_at_the_same_time() {
     let pool = database("store_two_new").await;
     index_document(&pool, "other").await;
