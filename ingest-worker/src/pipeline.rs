@@ -18,6 +18,8 @@ use schemas::{
 use sqlx::PgPool;
 
 const EVERY: Duration = Duration::from_secs(15);
+/// Documents are counted once in so many rounds, because that reads an index of all of them, in every worker.
+const DOCUMENTS_EVERY: u32 = 4;
 /// Passages without a vector are counted once in so many rounds, because counting takes seconds in a large database.
 const VECTORS_EVERY: u32 = 20;
 /// Maximum time of one read of the queue or the database.
@@ -91,22 +93,28 @@ impl Pipeline {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for round in 0_u32.. {
             beat.tick().await;
-            self.refresh().await;
+            self.refresh(round).await;
             if round.is_multiple_of(VECTORS_EVERY) {
                 self.vectors().await;
             }
         }
     }
 
-    pub async fn refresh(&self) {
+    pub async fn refresh(&self, round: u32) {
         let figures = [&self.pending, &self.under_way, &self.redelivered, &self.oldest, &self.dead_letters];
         let queue = self.read("queue", self.queue(), &figures);
-        let figures = [&self.documents, &self.backups, &self.unarchived];
+        let figures = [&self.documents];
+        let documents = async {
+            if round.is_multiple_of(DOCUMENTS_EVERY) {
+                self.read("documents", self.documents(), &figures).await;
+            }
+        };
+        let figures = [&self.backups, &self.unarchived];
         let database = self.read("database", self.database(), &figures);
         let figures = [&self.stuck];
         let stuck = self.read("stuck", self.stuck(), &figures);
         // Boxed: the clients' futures are large.
-        tokio::join!(Box::pin(queue), Box::pin(database), Box::pin(stuck));
+        tokio::join!(Box::pin(queue), Box::pin(documents), Box::pin(database), Box::pin(stuck));
     }
 
     /// Reads figures by `look`, or removes them.
@@ -154,7 +162,7 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn database(&self) -> anyhow::Result<()> {
+    async fn documents(&self) -> anyhow::Result<()> {
         let mut tx = documents::scope::begin(&self.pool, &Scope::All).await?;
         let documents: HashMap<String, i64> = sqlx::query_as(
             "SELECT state, count(*) FROM document WHERE kind = 'document' AND state <> 'deleted' GROUP BY state",
@@ -163,6 +171,15 @@ impl Pipeline {
         .await?
         .into_iter()
         .collect();
+        for state in STATES {
+            let count = documents.get(state).copied().unwrap_or_default();
+            self.documents.with_label_values(&[state]).set(count);
+        }
+        Ok(())
+    }
+
+    async fn database(&self) -> anyhow::Result<()> {
+        let mut tx = documents::scope::begin(&self.pool, &Scope::All).await?;
         let backups: Vec<(String, i64)> = sqlx::query_as(
             "SELECT kind, extract(epoch FROM max(finished_at))::bigint FROM backup_run GROUP BY kind",
         )
@@ -177,10 +194,6 @@ impl Pipeline {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        for state in STATES {
-            let count = documents.get(state).copied().unwrap_or_default();
-            self.documents.with_label_values(&[state]).set(count);
-        }
         for (kind, at) in backups {
             self.backups.with_label_values(&[&kind]).set(at);
         }

@@ -34,12 +34,17 @@ impl Sweep {
         loop {
             tokio::time::sleep(EVERY).await;
             // What a stop leaves half removed, the next sweep removes.
-            match Box::pin(self.once(GRACE_DAYS)).await {
+            match self.in_turn().await {
                 Ok(0) => {}
                 Ok(removed) => tracing::info!(removed, "files that nothing refers to are removed"),
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "sweeping"),
             }
         }
+    }
+
+    /// Sweeps, unless another worker does it in this hour.
+    async fn in_turn(&self) -> anyhow::Result<usize> {
+        if is_due(&self.pool).await? { Box::pin(self.once(GRACE_DAYS)).await } else { Ok(0) }
     }
 
     /// Removes files that nothing refers to and that are older than `days`. Returns the number of removed files.
@@ -119,6 +124,19 @@ impl Sweep {
     }
 }
 
+/// Whether no worker has begun a sweep in the last hour. If so, it is the caller who begins one.
+async fn is_due(pool: &PgPool) -> sqlx::Result<bool> {
+    let mut tx = documents::scope::begin(pool, &Scope::Projects(Vec::new())).await?;
+    let noted = sqlx::query(
+        "UPDATE installation SET swept_at = now() WHERE swept_at < now() - make_interval(secs => $1)",
+    )
+    .bind(EVERY.as_secs_f64())
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(noted.rows_affected() > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use async_nats::HeaderMap;
@@ -127,6 +145,22 @@ mod tests {
 
     use super::*;
     use crate::pipeline::tests::config;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_worker_sweeps_in_an_hour() {
+        let nothing = Some(String::new());
+        let options = Options { nats_url: nothing.clone(), redis_url: nothing, ..Options::default() };
+        let stack = tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap();
+        let pool = PgPool::connect(stack.database_url()).await.unwrap();
+        migrations::postgres(&pool).await.unwrap();
+        assert!(is_due(&pool).await.unwrap());
+        assert!(!is_due(&pool).await.unwrap(), "a worker has begun");
+        sqlx::query("UPDATE installation SET swept_at = swept_at - interval '61 minutes'")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert!(is_due(&pool).await.unwrap());
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_oldest_job_may_be_an_import_behind_younger_ones() {

@@ -45,7 +45,7 @@ async fn the_figures_are_the_queues_and_the_databases() {
     let pool = PgPoolOptions::new().connect_with(options.options([("role", "acorag_ingest")])).await.unwrap();
     let registry = Registry::new();
     let pipeline = Pipeline::new(&registry, nats, pool).unwrap();
-    pipeline.refresh().await;
+    pipeline.refresh(0).await;
     for (series, value) in [
         (r#"acorag_queue_pending{consumer="ingest-document"}"#, Some(2)),
         (r#"acorag_queue_pending{consumer="ingest-record"}"#, Some(0)),
@@ -69,9 +69,12 @@ async fn the_figures_are_the_queues_and_the_databases() {
 
     // A value that can no longer be read is removed; the queue's values stay.
     sqlx::raw_sql("REVOKE SELECT ON document FROM acorag_ingest").execute(&owner).await.unwrap();
-    pipeline.refresh().await;
-    assert_eq!(shown(&registry, r#"acorag_documents{state="indexed"}"#), None);
+    pipeline.refresh(1).await;
     assert_eq!(shown(&registry, "acorag_jobs_stuck"), None);
+    let indexed = r#"acorag_documents{state="indexed"}"#;
+    assert_eq!(shown(&registry, indexed), Some(2), "documents are not counted in every round");
+    pipeline.refresh(DOCUMENTS_EVERY).await;
+    assert_eq!(shown(&registry, indexed), None);
     assert_eq!(shown(&registry, "acorag_dead_letters"), Some(1));
 }
 
