@@ -49,7 +49,7 @@ def parse_arguments():
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--text")
     source.add_argument("--file", type=Path)
-    for field in ("title", "number", "revision", "doc_type", "category", "status", "author", "date"):
+    for field in ("title", "number", "revision", "doc_type", "category", "discipline", "status", "author", "date"):
         parser.add_argument(f"--{field.replace('_', '-')}", dest=field)
     parser.add_argument("--message-id", help="JetStream drops a second message with the same id within its window; "
                                              "made from the whole message when absent")
@@ -60,7 +60,7 @@ def parse_arguments():
 async def job_of(given, js, content):
     """Returns the message: with the text if it fits, otherwise with the name of a file that has been sent."""
     metadata = {field: getattr(given, field) for field in
-                ("title", "number", "revision", "doc_type", "category", "status", "author", "date")
+                ("title", "number", "revision", "doc_type", "category", "discipline", "status", "author", "date")
                 if getattr(given, field)}
     name = given.file.name if given.file else ""
     job = {"metadata": metadata} | ({"filename": name} if name else {})

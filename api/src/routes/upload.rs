@@ -316,8 +316,8 @@ pub fn document_form<'t>(
             "type": "string",
             "contentMediaType": "application/json",
             "description": "A JSON object: project_id (old name: project), title, doc_type (type), number \
-                            (document_number), category, revision, status, author, date_modified (date); anything else \
-                            is kept.",
+                            (document_number), category, discipline, revision, status, author, date_modified (date); \
+                            anything else is kept.",
             "examples": [r#"{"project_id": "torre-norte", "title": "Planta primer piso", "number": "200076-CCC02-PL-AR-000400", "revision": "B"}"#],
         },
     });
