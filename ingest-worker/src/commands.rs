@@ -34,7 +34,7 @@ enum Command {
     /// Replaces the embedding model while searches go on
     #[command(subcommand)]
     Model(model::commands::Command),
-    /// Removes files that no document and no job refers to, as each worker does every hour
+    /// Removes files that no document and no job refers to, as one of the workers does every hour
     Sweep {
         #[command(flatten)]
         nats: nats::Config,
