@@ -51,7 +51,7 @@ pub async fn save(
     set: &Set,
     earlier: &[Set],
 ) -> Result<Saved> {
-    let listed = if set.base.is_some() { HashSet::new() } else { repository::listed(earlier)? };
+    let listed = if set.base.is_some() { HashSet::new() } else { repository::listed(earlier) };
     let objects = Objects::open(nats).await?;
     let mut list = Sealed::create(set.folder.join(repository::FILES), recipient)?;
     let mut versions = String::new();

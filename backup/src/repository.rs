@@ -255,10 +255,17 @@ impl Repository {
     }
 }
 
-/// Returns the versions of files that the newest full backup and those after it list.
-pub fn listed(sets: &[Set]) -> Result<HashSet<String>> {
+/// Returns the versions of files that the newest full backup and those after it list. What is in a list that cannot be read is
+/// listed again.
+pub fn listed(sets: &[Set]) -> HashSet<String> {
     let newest = sets.iter().rposition(|set| set.base.is_some()).unwrap_or_default();
-    versions(sets.iter().skip(newest))
+    let read = |set| {
+        versions([set]).unwrap_or_else(|error| {
+            tracing::warn!(error = format!("{error:#}"), "its files are listed again");
+            HashSet::new()
+        })
+    };
+    sets.iter().skip(newest).flat_map(read).collect()
 }
 
 fn versions<'a>(sets: impl IntoIterator<Item = &'a Set>) -> Result<HashSet<String>> {

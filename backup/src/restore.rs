@@ -117,7 +117,10 @@ pub async fn restore(options: &Options) -> Result<()> {
     for wanted in &plan.files {
         let Some(entry) = version(files.get(&wanted.name), wanted) else {
             if wanted.is_needed {
-                tracing::warn!(file = wanted.name, "is in no backup: it came after the last one");
+                tracing::warn!(
+                    file = wanted.name,
+                    "no readable list of a backup has it: it came after the last one, or its list is damaged"
+                );
                 missing += 1;
             }
             continue;

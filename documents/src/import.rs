@@ -228,6 +228,9 @@ pub async fn close(
     let Some((key, records, former)) = open else {
         return if again { closed(&mut tx, import).await } else { Ok(Standing::Closed) };
     };
+    if again && former == "indexed" {
+        return closed(&mut tx, import).await;
+    }
     let (pending, failed) = count(&mut tx, key).await?;
     if pending > 0 {
         return Ok(Standing::Open { percent: None });
@@ -241,7 +244,7 @@ pub async fn close(
     // its own project.
     sqlx::query(
         "UPDATE document d SET state = $2, reason = $3, percent = $4, starts = 0,
-                indexed_at = CASE WHEN $3 IS NULL THEN now() END,
+                indexed_at = CASE WHEN $3 IS NOT NULL THEN NULL WHEN state = 'indexed' THEN indexed_at ELSE now() END,
                 text_length = (SELECT coalesce(sum(text_length), 0) FROM document
                                WHERE parent_project = d.project_key AND parent_key = d.key)
          -- If all records have failed again, nothing has changed.

@@ -94,7 +94,7 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
         // Otherwise the documents of all projects would be read, to find that none is in the scope.
         return Ok(DocumentList { documents, next_cursor: None });
     }
-    let takes_turns = may_take_long(filter, projects.chunks);
+    let takes_turns = may_take_long(filter, &projects);
     let page = stored_page(transaction, projects, query.filter, after, listed, room, bytes);
     let (stored, next) = if takes_turns { app.turns.run(page).await } else { page.await }?;
     documents.extend(stored);
@@ -105,13 +105,14 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
 /// hundredths of a second.
 const MANY: i64 = 20_000;
 
-/// Whether the list may read all documents of a large scope. Indexes find a number, what came with an import or mail, and a
-/// state that few documents are in; with any other filter, or one more, all documents may be read until enough match.
-fn may_take_long(filter: &ListFilter, passages: i64) -> bool {
+/// Whether the list may read all documents of a large scope. Indexes find a number, what came with an import or mail, and in one
+/// project a state that few documents are in; with any other filter, or one more, all documents may be read until enough match.
+fn may_take_long(filter: &ListFilter, projects: &Projects) -> bool {
     let ListFilter { project_id: _, state, fields, parent_id, limit: _, cursor: _ } = filter;
     let is_found = *fields == Fields::default()
-        && state.is_none_or(|state| state != State::Indexed && parent_id.is_none());
-    passages >= MANY && !is_found && normalize(&fields.number).is_empty()
+        && state
+            .is_none_or(|state| state != State::Indexed && parent_id.is_none() && projects.keys.len() == 1);
+    projects.chunks >= MANY && !is_found && normalize(&fields.number).is_empty()
 }
 
 /// Returns at most `room` stored documents of at most `bytes` together, and where the next page begins if there are more.

@@ -63,6 +63,7 @@ pub struct ExtractedMetadata {
 pub struct Attachment {
     pub filename: String,
     pub media_type: String,
+    /// Empty if it is a photo, a film or a recording, which becomes no document.
     pub bytes: Vec<u8>,
 }
 

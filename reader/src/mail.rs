@@ -69,9 +69,8 @@ impl Mail {
             date: self.date.map(|date| date.to_utc()),
             ..ExtractedMetadata::default()
         };
-        let documents = self.attachments.into_iter().filter(|attachment| !attachment.bytes.is_empty());
         // A heading in a mail without a subject must not become the title.
-        Ok(Extracted { attachments: documents.collect(), ..blocks.finish_without_title(metadata) })
+        Ok(Extracted { attachments: self.attachments, ..blocks.finish_without_title(metadata) })
     }
 
     fn header(&self) -> String {

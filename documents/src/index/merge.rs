@@ -10,7 +10,10 @@ use super::{
     pending,
     purge::purge,
 };
-use crate::scope::{self, ProjectTx, Tx};
+use crate::{
+    row::be_patient,
+    scope::{self, ProjectTx, Tx},
+};
 
 /// Returns the number of unmerged passages at which a project is merged. Until then every search in this project reads
 /// them completely. A large project may have more of them, because merging into it costs more.
@@ -134,6 +137,7 @@ async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(Proje
 /// what has become due.
 pub async fn begin_next(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<ProjectTx>> {
     let mut tx = scope::begin(pool, &Scope::Projects(vec![project.clone()])).await?;
+    be_patient(&mut tx).await?;
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('posting', key)) FROM project WHERE id = $1")
         .bind(project.as_str())
         .execute(&mut *tx)

@@ -33,6 +33,10 @@ pub async fn publish_all(attempt: &Attempt<'_>, attachments: Vec<Attachment>) ->
     }
     let mut published = Vec::with_capacity(attachments.len());
     for (index, attachment) in (0..).zip(attachments) {
+        // A photo, film or recording is only named in the mail.
+        if attachment.bytes.is_empty() {
+            continue;
+        }
         published.push(publish_one(attempt, index, attachment).await?);
     }
     delete_others(attempt, &published).await
